@@ -1,0 +1,57 @@
+"""The registry of backends, and the one way to run a network: `simulate(net, weights, inputs, ...)`.
+
+Every backend is a module with two functions: `unsupported(net, plastic) -> list[str]`, reasons in words,
+empty if it can run the network; and `run(job) -> Record`.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from neuro.backends.job import Job, make_job
+from neuro.network import Network
+from neuro.record import Record
+from neuro.units import unknown
+
+# Modules by name, imported when used: torch and brian2 take a second each.
+BACKENDS = {
+    "torch_dense": "neuro.backends.torch_dense",
+    "event": "neuro.backends.event",
+    "brian": "neuro.backends.brian",
+}
+
+__all__ = ["BACKENDS", "Job", "simulate"]
+
+
+def simulate(
+    net: Network,
+    weights: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    *,
+    duration: float,
+    backend: str = "event",
+    plastic: bool = False,
+    record: tuple[str, ...] = (),
+    initial: Mapping[str, Any] | None = None,
+) -> Record:
+    """Run a network for `duration` ms and return its Record.
+
+    weights: projection -> w_JI or Synapses, as from `network.connect`; their dtype (float32 or float64)
+        is that of the simulation. They are not changed: the Record has the weights at the end.
+    inputs: source population -> Events; or values [B, N] sent at every step (direct current); or a
+        raster [T, B, N]. All inputs have the same number of samples B.
+    plastic: whether the projections' rules act. Needs B = 1.
+    record: what to keep, as "population.spikes" (Events) or "population.field" (a trace).
+    initial: "population.field" -> starting values, one number or one a neuron, instead of the model's.
+
+    Raises ValueError where the network, its weights or its inputs do not fit, or where the backend
+    cannot run it, with the reasons; nothing falls back silently.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(unknown("backend", backend, BACKENDS))
+    module = importlib.import_module(BACKENDS[backend])
+    job = make_job(net, weights, inputs, duration, plastic, record, initial or {})
+    reasons = module.unsupported(net, plastic)
+    if reasons:
+        raise ValueError(f"backend {backend!r} cannot run this network: {'; '.join(reasons)}")
+    return module.run(job)

@@ -1,0 +1,243 @@
+"""The reference backend: a time loop over tensors [B, N], with autograd, on CPU and GPU.
+
+Sparse projections are made dense. Within a step, population by population: traces decay, arrivals,
+on_pre, neuron step, on_post.
+
+Axes: T step, B sample, N neuron, I presynaptic, J postsynaptic.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuro.backends.job import Job
+from neuro.dialect import rebind
+from neuro.events import Events, from_raster, raster
+from neuro.network import Network, Population, Projection, Source, Synapses
+from neuro.record import Counts, Record
+
+
+def step_function(x: Tensor) -> Tensor:
+    """1 where x >= 0, else 0; without a gradient."""
+    return (x >= 0).to(x.dtype)
+
+
+def _where(condition, a, b):
+    return torch.where(condition, a, b)
+
+
+def _maximum(a, b):
+    return torch.clamp(b, min=a) if not isinstance(a, Tensor) else torch.maximum(a, torch.as_tensor(b))
+
+
+def _minimum(a, b):
+    return torch.clamp(b, max=a) if not isinstance(a, Tensor) else torch.minimum(a, torch.as_tensor(b))
+
+
+def _dialect(surrogate: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+    return {
+        "dialect": "torch",
+        "where": _where,
+        "exp": torch.exp,
+        "heaviside": surrogate,
+        "maximum": _maximum,
+        "minimum": _minimum,
+    }
+
+
+def unsupported(net: Network, plastic: bool) -> list[str]:
+    """Reasons, in words, why this backend cannot run a network."""
+    return []
+
+
+def run(job: Job, surrogate: Callable[[Tensor], Tensor] = step_function) -> Record:
+    """Run a job. surrogate: the spike function, whose derivative autograd uses.
+
+    Weights, values and rasters may be tensors that require gradients; traces then carry them.
+    """
+    start = time.perf_counter()
+    names = _dialect(surrogate)
+    like = _reference_tensor(job)
+    populations = {p.name: _Population(p, job, like, names) for p in job.order}
+    projections = [_Projection(p, job, like, names, populations) for p in job.net.projections]
+    incoming = {name: [p for p in projections if p.post == name] for name in populations}
+    for step in range(job.n_steps):
+        for name, population in populations.items():
+            x = None
+            for projection in incoming[name]:
+                arrivals = projection.receive(step)
+                x = arrivals if x is None else x + arrivals
+            population.advance(x, step)
+            for projection in incoming[name]:
+                projection.learn_from_post(population.output)
+    counts = Counts(
+        spikes=sum(int(population.n_spikes) for population in populations.values()),
+        synaptic_events=sum(int(projection.n_events) for projection in projections),
+        wall_s=time.perf_counter() - start,
+    )
+    spikes: dict[str, Events] = {}
+    traces: dict[str, Tensor] = {}
+    for name, population in populations.items():
+        for field, values in population.kept.items():
+            values_TBN = torch.stack(values) if values else like.new_zeros(0, *population.output.shape)
+            if field == "spikes":
+                spikes[name] = from_raster(values_TBN.detach().cpu().numpy(), job.net.dt)
+            else:
+                traces[f"{name}.{field}"] = values_TBN
+    return Record(spikes, traces, {p.name: p.final_weights() for p in projections}, counts)
+
+
+def _reference_tensor(job: Job) -> Tensor:
+    """An empty tensor on the device and of the dtype of the weights (float64 on the CPU without any)."""
+    for given in job.weights.values():
+        values = given.weights if isinstance(given, Synapses) else given
+        return torch.as_tensor(values).detach().new_empty(0)
+    return torch.empty(0, dtype=torch.float64)
+
+
+def _on(like: Tensor, values: tuple) -> list:
+    """Numbers stay floats; arrays become tensors beside `like`."""
+    return [float(v) if np.ndim(v) == 0 else torch.as_tensor(v).to(like) for v in values]
+
+
+class _Population:
+    """The state of a population while a job runs."""
+
+    def __init__(self, population: Population, job: Job, like: Tensor, names: dict[str, Any]):
+        self.kept: dict[str, list[Tensor]] = {field: [] for field in job.recorded.get(population.name, [])}
+        delays = [job.net.delay_steps(p) for p in job.net.projections if p.pre == population.name]
+        self.output = like.new_zeros(job.n_samples, population.size)
+        self.history = [self.output] * (max(delays, default=0) + 1)
+        self.n_spikes = like.new_zeros((), dtype=torch.int64)
+        self.spikes = not isinstance(population.model, Source) and not population.model.graded
+        self.input = self.state = None
+        if isinstance(population.model, Source):
+            self.input = _input_tensor(job, population, like)
+            return
+        c = population.model.coefficients(job.net.dt)
+        self.coefficients = type(c)(*_on(like, c))
+        start = job.initial[population.name]
+        self.state = type(start)(*(self.output + value for value in _on(like, start)))
+        self.step = rebind(population.model.step, names)
+
+    def advance(self, x: Tensor | None, step: int) -> None:
+        if self.input is not None:
+            self.output = self.input if self.input.ndim == 2 else self.input[step]
+        else:
+            x = torch.zeros_like(self.output) if x is None else x
+            self.output, self.state = self.step(self.state, x, self.coefficients)
+            if self.spikes:
+                self.n_spikes += torch.count_nonzero(self.output.detach())
+        self.history[step % len(self.history)] = self.output
+        for field, values in self.kept.items():
+            values.append(self.output if field in ("output", "spikes") else getattr(self.state, field))
+
+    def sent(self, step: int) -> Tensor:
+        """What was sent in an earlier step, or in this one if the population has advanced."""
+        return self.history[step % len(self.history)]
+
+
+def _input_tensor(job: Job, population: Population, like: Tensor) -> Tensor:
+    given = job.inputs[population.name]
+    if isinstance(given, Events):
+        given, _ = raster(given, population.size, job.n_steps, job.net.dt)
+    return torch.as_tensor(given).to(like)
+
+
+class _Projection:
+    """The weights, traces and arrivals of a projection while a job runs."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        job: Job,
+        like: Tensor,
+        names: dict[str, Any],
+        populations: dict[str, _Population],
+    ):
+        self.name, self.post = projection.name, projection.post
+        self.pre = populations[projection.pre]
+        self.modulator = populations[projection.modulator] if projection.modulator else None
+        self.delay = job.net.delay_steps(projection)
+        n_pre, n_post = self.pre.output.shape[1], job.net.population(self.post).size
+        self.given = job.weights[self.name]
+        self.w_JI, self.exists_JI = _dense(self.given, n_pre, n_post, like)
+        self.fan_out_I = self.exists_JI.sum(0)
+        self.n_events = like.new_zeros((), dtype=torch.int64)
+        self.silence = like.new_zeros(job.n_samples, n_post)
+        self.rule = projection.rule if job.plastic else None
+        self.constant = None
+        if self.rule is not None:
+            self._prepare_rule(job.net.dt, like, names)
+        elif self.pre.input is not None and self.pre.input.ndim == 2:
+            self.constant = torch.nn.functional.linear(self.pre.input, self.w_JI)
+
+    def _prepare_rule(self, dt: float, like: Tensor, names: dict[str, Any]) -> None:
+        c = self.rule.coefficients(dt)
+        self.c = type(c)(*_on(like, c))
+        functions = ("decay_pre", "decay_post", "spike_pre", "spike_post", "on_pre", "on_post")
+        self.do = {function: rebind(getattr(self.rule, function), names) for function in functions}
+        n_post, n_pre = self.w_JI.shape
+        self.x = self.rule.PreTraces(*(like.new_zeros(n_pre) for _ in self.rule.PreTraces._fields))
+        self.y = self.rule.PostTraces(*(like.new_zeros(n_post, 1) for _ in self.rule.PostTraces._fields))
+        self.third_factor: Any = 1.0
+
+    def receive(self, step: int) -> Tensor:
+        """Traces decay, what was sent a delay ago arrives, on_pre acts. Returns the arrivals [B, J]."""
+        if self.rule is not None:
+            self.x = self.do["decay_pre"](self.x, self.c)
+            self.y = self.do["decay_post"](self.y, self.c)
+            if self.modulator is not None:
+                self.third_factor = self.modulator.sent(step - 1)[0, 0]
+        if step < self.delay:
+            return self.silence
+        sent_BI = self.pre.sent(step - self.delay)
+        self.n_events += ((sent_BI.detach() != 0).sum(0) * self.fan_out_I).sum()
+        if self.constant is not None:
+            return self.constant
+        arrivals = torch.nn.functional.linear(sent_BI, self.w_JI)
+        if self.rule is not None:
+            arrived_I = sent_BI[0] > 0
+            self._change("on_pre", arrived_I[None, :])
+            self.x = _where_fired(arrived_I, self.do["spike_pre"](self.x, self.c), self.x)
+        return arrivals
+
+    def learn_from_post(self, output_BJ: Tensor) -> None:
+        """on_post acts where the postsynaptic neuron fired."""
+        if self.rule is not None:
+            fired_J1 = output_BJ[0, :, None] > 0
+            self._change("on_post", fired_J1)
+            self.y = _where_fired(fired_J1, self.do["spike_post"](self.y, self.c), self.y)
+
+    def _change(self, function: str, where: Tensor) -> None:
+        changed_JI = self.do[function](self.w_JI, self.x, self.y, self.third_factor, self.c)
+        self.w_JI = torch.where(where & self.exists_JI, changed_JI, self.w_JI)
+
+    def final_weights(self) -> Any:
+        """The weights at the end, in the form in which they were given."""
+        if isinstance(self.given, Synapses):
+            rows = torch.as_tensor(self.given.targets.astype(np.int64))
+            values = self.w_JI[rows, torch.as_tensor(self.given.sources)].detach().cpu().numpy()
+            return self.given._replace(weights=values)
+        if self.rule is None:
+            return self.given
+        return self.w_JI if isinstance(self.given, Tensor) else self.w_JI.numpy()
+
+
+def _where_fired(fired: Tensor, new: tuple, old: tuple) -> Any:
+    return type(old)(*(torch.where(fired, a, b) for a, b in zip(new, old, strict=True)))
+
+
+def _dense(given: Any, n_pre: int, n_post: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """w_JI, and which synapses exist."""
+    if not isinstance(given, Synapses):
+        return torch.as_tensor(given).to(like), torch.ones(n_post, n_pre, dtype=torch.bool, device=like.device)
+    rows, columns = torch.as_tensor(given.targets.astype(np.int64)), torch.as_tensor(given.sources)
+    w_JI, exists_JI = like.new_zeros(n_post, n_pre), torch.zeros(n_post, n_pre, dtype=torch.bool)
+    w_JI[rows, columns] = torch.as_tensor(given.weights).to(like)
+    exists_JI[rows, columns] = True
+    return w_JI, exists_JI.to(like.device)

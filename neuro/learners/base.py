@@ -1,0 +1,110 @@
+"""The one protocol of every learner: init, update, predict.
+
+A learner is a frozen dataclass of hyper-parameters. What it learns is a LearnerState, which `update`
+advances in place: weights are large, and torch's optimisers change them where they lie.
+
+Axes: B sample, I input, C class.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from neuro.events import Events
+from neuro.record import Counts
+
+USES = {
+    "labels": "the label of a sample, anywhere in learning",
+    "global_error": "an error computed at the output reaches layers below it",
+    "weight_transport": "feedback runs through the transposed forward weights",
+    "unrolled_time": "activities of all time steps are stored for learning",
+    "negative_samples": "made-up samples to be told apart from real ones",
+    "feedback_network": "a second, learned network that carries targets downwards",
+    "whole_pass": "a layer must wait for layers above it before it can learn",
+}
+
+
+class Problem(NamedTuple):
+    """What a learner is told of a task. n_steps and dt (ms) matter to learners that live in time."""
+
+    n_inputs: int
+    n_classes: int
+    n_steps: int
+    dt: float
+    input_mean: float
+    input_std: float
+
+
+class Batch(NamedTuple):
+    """inputs_BI: float32 in [0, 1], or the Events of the whole batch; labels_B: int64.
+
+    context: the number of the task in a sequence of tasks, 0 where there is only one.
+    """
+
+    inputs: Tensor | Events
+    labels: Tensor
+    context: int = 0
+
+
+@dataclass
+class LearnerState:
+    """All that changes while a learner learns.
+
+    memory: tensors other than weights that must survive a restart (running means, say).
+    counts: of inference, summed over all calls of `predict`.
+    """
+
+    problem: Problem
+    weights: dict[str, Tensor]
+    optimisers: dict[str, torch.optim.Optimizer]
+    rng: torch.Generator
+    memory: dict[str, Tensor] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+
+
+class Learner(Protocol):
+    """Frozen dataclass of hyper-parameters. Numbers in, no logic in the constructor."""
+
+    uses: frozenset[str]  # keys of USES: what the algorithm needs from the world
+    batch_size: int
+
+    def init(self, problem: Problem, seed: int) -> LearnerState: ...
+    def update(self, state: LearnerState, batch: Batch) -> dict[str, float]: ...
+    def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor: ...
+
+
+def n_weights(state: LearnerState) -> int:
+    """Number of learned numbers, feedback networks included."""
+    return sum(weight.numel() for weight in state.weights.values())
+
+
+def to_tensors(state: LearnerState) -> dict[str, Tensor]:
+    """Everything in a state that learning changes, as a flat dict of tensors (copies nothing)."""
+    tensors = {f"weights/{name}": weight.detach() for name, weight in state.weights.items()}
+    tensors |= {f"memory/{name}": value for name, value in state.memory.items()}
+    for name, optimiser in state.optimisers.items():
+        for index, entries in optimiser.state_dict()["state"].items():
+            for key, value in entries.items():
+                tensors[f"optimiser/{name}/{index}/{key}"] = torch.as_tensor(value)
+    tensors["rng"] = state.rng.get_state()
+    return tensors
+
+
+def from_tensors(state: LearnerState, tensors: dict[str, Tensor]) -> None:
+    """Put saved tensors back into a freshly initialised state, in place."""
+    with torch.no_grad():
+        for name, weight in state.weights.items():
+            weight.copy_(tensors[f"weights/{name}"])
+    for name in state.memory:
+        state.memory[name] = tensors[f"memory/{name}"].clone()
+    for name, optimiser in state.optimisers.items():
+        saved: dict[int, dict[str, Any]] = {}
+        for key, value in tensors.items():
+            parts = key.split("/")
+            if parts[0] == "optimiser" and parts[1] == name:
+                saved.setdefault(int(parts[2]), {})[parts[3]] = value.clone()
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": saved, "param_groups": groups})
+    state.rng.set_state(tensors["rng"].to(torch.uint8).cpu())

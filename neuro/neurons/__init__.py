@@ -1,0 +1,38 @@
+"""The registry of neuron models, and what a model must offer."""
+
+from typing import Any, ClassVar, Protocol
+
+from neuro.neurons import izhikevich, leaky_integrator, lif, lif_delta
+
+
+class Model(Protocol):
+    """A frozen dataclass of parameters plus a pure step over typed state (see lif.py).
+
+    graded: the step returns a number to be sent on, not a spike. arrival_unit: of what arrives.
+    EQUATIONS, THRESHOLD, RESET, ON_ARRIVAL, METHOD: the same model a second time, for brian2.
+    """
+
+    source: str
+    State: ClassVar[Any]
+    step: ClassVar[Any]
+    graded: ClassVar[bool]
+    arrival_unit: ClassVar[str]
+
+    def coefficients(self, dt: float) -> Any: ...
+    def initial(self) -> Any: ...
+
+
+NEURONS = {
+    "lif": lif.LIF,
+    "lif_delta": lif_delta.LIFDelta,
+    "leaky_integrator": leaky_integrator.LeakyIntegrator,
+    "izhikevich": izhikevich.Izhikevich,
+}
+
+# Named parameter sets of each model, each with its source.
+SETS = {
+    "lif": lif.SETS,
+    "lif_delta": lif_delta.SETS,
+    "leaky_integrator": leaky_integrator.SETS,
+    "izhikevich": izhikevich.SETS,
+}

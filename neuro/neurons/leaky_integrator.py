@@ -1,0 +1,63 @@
+"""Leaky integrator: a membrane without threshold, which sends its potential as a graded output.
+
+    tau_m dv/dt = -(v - v_rest)      a spike of weight w (mV) arrives:  v <- v + w
+
+It serves as the readout of a spiking network. A step: exact flow over dt, add arrivals.
+
+References: eshraghian2023.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from neuro.units import param
+
+
+class LeakyIntegratorState(NamedTuple):
+    v: float  # membrane potential, mV
+
+
+class LeakyIntegratorCoefficients(NamedTuple):
+    v_rest: float
+    p_vv: float  # decay of v over dt
+
+
+def leaky_integrator_step(s, x, c):
+    """One step of dt. s: LeakyIntegratorState, x: arriving jumps (mV). Returns (output, state)."""
+    v = c.v_rest + c.p_vv * (s.v - c.v_rest) + x
+    return v, LeakyIntegratorState(v)
+
+
+@dataclass(frozen=True, eq=False)
+class LeakyIntegrator:
+    """Membrane without threshold; its output is its potential."""
+
+    tau_m: float = param("ms", "membrane time constant", above=0)
+    v_rest: float = param("mV", "resting potential")
+    source: str
+
+    State: ClassVar = LeakyIntegratorState
+    step: ClassVar = staticmethod(leaky_integrator_step)
+    graded: ClassVar[bool] = True
+    arrival_unit: ClassVar[str] = "mV"
+
+    EQUATIONS: ClassVar[str] = "dv/dt = -(v - v_rest) / tau_m : volt"
+    THRESHOLD: ClassVar[str] = ""
+    RESET: ClassVar[str] = ""
+    ON_ARRIVAL: ClassVar[str] = "v_post += w * mV"
+    METHOD: ClassVar[str] = "exact"
+
+    def coefficients(self, dt: float) -> LeakyIntegratorCoefficients:
+        """All that depends on parameters and dt (ms)."""
+        return LeakyIntegratorCoefficients(self.v_rest, np.exp(-dt / np.asarray(self.tau_m)))
+
+    def initial(self) -> LeakyIntegratorState:
+        return LeakyIntegratorState(v=self.v_rest)
+
+
+# The same decay as the spiking set of that name in lif_delta.py.
+NORMALISED = LeakyIntegrator(tau_m=9.4912, v_rest=0.0, source="eshraghian2023")
+
+SETS = {"NORMALISED": NORMALISED}

@@ -1,0 +1,27 @@
+"""The registry of plasticity rules, and what a rule must offer."""
+
+from typing import Any, ClassVar, Protocol
+
+from neuro.plasticity import stdp
+
+
+class Rule(Protocol):
+    """A frozen dataclass of parameters plus scalar functions of one synapse (see stdp.py)."""
+
+    source: str
+    PreTraces: ClassVar[Any]
+    PostTraces: ClassVar[Any]
+    decay_pre: ClassVar[Any]
+    decay_post: ClassVar[Any]
+    spike_pre: ClassVar[Any]
+    spike_post: ClassVar[Any]
+    on_pre: ClassVar[Any]
+    on_post: ClassVar[Any]
+
+    def coefficients(self, dt: float) -> Any: ...
+
+
+RULES = {"pair_stdp": stdp.PairSTDP}
+
+# Named parameter sets of each rule, each with its source.
+SETS = {"pair_stdp": stdp.SETS}

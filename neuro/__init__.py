@@ -32,7 +32,30 @@ _HOME = {
     "cite": "neuro.references",
 }
 
-__all__ = [*_HOME, "__version__"]
+__all__ = [
+    "Population",
+    "Projection",
+    "Network",
+    "Source",
+    "Dense",
+    "OneToOne",
+    "FixedProbability",
+    "FixedInDegree",
+    "Synapses",
+    "connect",
+    "simulate",
+    "BACKENDS",
+    "NEURONS",
+    "RULES",
+    "LEARNERS",
+    "Events",
+    "make_events",
+    "Record",
+    "Counts",
+    "vary",
+    "cite",
+    "__version__",
+]
 
 if TYPE_CHECKING:
     from neuro.backends import BACKENDS, simulate

@@ -38,6 +38,8 @@ def make_events(times: NDArray, units: NDArray, offsets: NDArray | None = None) 
         raise ValueError(f"times {times.shape} and units {units.shape} must be flat, of equal length")
     if times.size and not (np.isfinite(times).all() and times.min() >= 0):
         raise ValueError("event times must be finite and not negative (ms from the sample's start)")
+    if units.size and not np.issubdtype(units.dtype, np.integer):
+        raise ValueError(f"units are {units.dtype}; give whole numbers")
     if units.size and units.min() < 0:
         raise ValueError(f"unit {units.min()} is negative; units are counted from 0")
     offsets = np.array([0, len(times)]) if offsets is None else np.asarray(offsets, np.int64)
@@ -74,4 +76,4 @@ def from_raster(spikes_TBN: NDArray, dt: float) -> Events:
     spikes_BTN = np.asarray(spikes_TBN).transpose(1, 0, 2)
     samples, step, units = np.nonzero(spikes_BTN)
     offsets = np.searchsorted(samples, np.arange(spikes_BTN.shape[0] + 1))
-    return Events(step * dt, units.astype(np.int32), offsets.astype(np.int64))
+    return Events(step.astype(np.float64) * dt, units.astype(np.int32), offsets.astype(np.int64))

@@ -129,6 +129,7 @@ def _bernoulli(n: int, p: float, rng: np.random.Generator) -> NDArray[np.int64]:
     found, last = [np.empty(0, np.int64)], -1
     while p > 0 and last < n:
         gaps = rng.geometric(p, size=int((n - last) * p + 10 * math.sqrt((n - last) * p) + 10))
+        gaps = np.minimum(gaps, n)  # their sum must not overflow where p is tiny
         places = last + np.cumsum(gaps)
         found.append(places[places < n])
         last = int(places[-1])
@@ -308,6 +309,20 @@ def check_weights(net: Network, weights: Mapping[str, Any]) -> None:
                 f"Projection {projection.name!r}: weights have shape {found}, the network needs {wanted}"
                 f" (post x pre for Dense); transpose them or change the populations"
             )
+        if isinstance(given, Synapses):
+            _check_synapses(given, n_post, f"Projection {projection.name!r}")
         finite = np.isfinite(numbers) if isinstance(numbers, np.ndarray) else numbers.isfinite()
         if not finite.all():
             raise ValueError(f"Projection {projection.name!r}: weights are not finite; look at how they were made")
+
+
+def _check_synapses(synapses: Synapses, n_post: int, where: str) -> None:
+    offsets, targets = np.asarray(synapses.offsets), np.asarray(synapses.targets)
+    if offsets[0] != 0 or np.any(np.diff(offsets) < 0):
+        raise ValueError(f"{where}: offsets must rise from 0 to the number of synapses, {len(targets)}")
+    if targets.size and not (targets.min() >= 0 and targets.max() < n_post):
+        raise ValueError(f"{where}: targets lie from {targets.min()} to {targets.max()}; there are {n_post} neurons")
+    rises = np.diff(targets) > 0
+    rises[offsets[1:-1][(offsets[1:-1] > 0) & (offsets[1:-1] < len(targets))] - 1] = True
+    if not rises.all():
+        raise ValueError(f"{where}: targets must rise within a row, each at most once; sort them, or add the weights")

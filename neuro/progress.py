@@ -23,10 +23,10 @@ class Progress:
         """Show that `done` of the total is done, and optionally a new description."""
         if description is not None:
             self.description = description
-        if self.bar is None:
-            if not sys.stderr.isatty() or time.monotonic() - self.start < PATIENCE_S:
-                return
+        if self.bar is None and sys.stderr.isatty() and time.monotonic() - self.start > PATIENCE_S:
             self._show()
+        if self.bar is None:
+            return
         self.bar.update(self.task, completed=done, description=self.description)
 
     def _show(self) -> None:

@@ -28,6 +28,10 @@ REFERENCES = {
     "neural networks. ICCV 2021:2661-2671. doi:10.1109/ICCV48922.2021.00266",
     "esser2016": "Esser SK et al. (2016). Convolutional networks for fast, energy-efficient neuromorphic computing. "
     "PNAS 113(41):11441-11446. doi:10.1073/pnas.1604850113",
+    "wu2018": "Wu Y, Deng L, Li G, Zhu J, Shi L (2018). Spatio-temporal backpropagation for training high-performance "
+    "spiking neural networks. Frontiers in Neuroscience 12:331. doi:10.3389/fnins.2018.00331",
+    "bengio2013": "Bengio Y, Leonard N, Courville A (2013). Estimating or propagating gradients through stochastic "
+    "neurons for conditional computation. arXiv:1308.3432. doi:10.48550/arXiv.1308.3432",
     "hinton2022": "Hinton G (2022). The forward-forward algorithm: some preliminary investigations. arXiv:2212.13345. "
     "doi:10.48550/arXiv.2212.13345",
     "kao2024": "Kao C-H, Hariharan B (2024). Counter-current learning: a biologically plausible dual network approach "

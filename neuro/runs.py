@@ -10,13 +10,14 @@ A file is replaced whole or not at all, so that a run killed at any moment can b
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -64,7 +65,7 @@ class Run:
     def save_record(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Write record.npz."""
         temporary = self.path / "record.tmp.npz"
-        np.savez_compressed(temporary, **arrays)
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
         os.replace(temporary, self.path / "record.npz")
 
 
@@ -119,6 +120,17 @@ def _make_new(parent: Path, stem: str) -> Path:
             path.mkdir()
             return path
     raise RunError(f"{parent / stem} exists a thousand times; clean up {parent}")
+
+
+@contextlib.contextmanager
+def lock(run: Run) -> Iterator[None]:
+    """Hold a run folder, so that no second process works in it. The system lets go when a process dies."""
+    with open(run.path / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{run.path} is being worked on by another process; wait for it, or stop it") from None
+        yield
 
 
 def load_run(path: Path | str) -> Run:

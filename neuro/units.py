@@ -44,6 +44,16 @@ def choice(doc: str, options: Iterable[str], *, default: Any = dataclasses.MISSI
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def reference() -> Any:
+    """The field that says where a parameter set comes from: a key of neuro.references, or a reason."""
+    return dataclasses.field(metadata={"doc": "where the numbers come from"})
+
+
+def decay(dt: float, tau: Any) -> Any:
+    """exp(-dt / tau): what is left after dt (ms) of what decays with tau (ms, a number or one a neuron)."""
+    return np.exp(-dt / np.asarray(tau))
+
+
 def check(instance: object) -> None:
     """Raise ValueError unless every declared parameter of a dataclass is finite and within range."""
     for field in dataclasses.fields(instance):  # type: ignore[arg-type]
@@ -58,10 +68,10 @@ def _check_value(name: str, value: Any, metadata: Any) -> None:
         if value not in options:
             raise ValueError(f"{name} = {value!r}: {unknown('option', value, options)}")
         return
-    if isinstance(value, (str, bool)) or value is None:
+    numbers = np.asarray(value)
+    if numbers.dtype.kind not in "iuf":
         return
     unit = "" if metadata["unit"] == "1" else f" {metadata['unit']}"
-    numbers = np.asarray(value, dtype=float)
     if not np.all(np.isfinite(numbers)):
         raise ValueError(f"{name} = {value}{unit} is not finite; give a finite number")
     above, low, high = metadata["above"], metadata["minimum"], metadata["maximum"]

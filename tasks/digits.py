@@ -15,8 +15,8 @@ def load() -> Task:
     """The task; inputs_nI with I = 64, grey values of 0 to 16 divided by 16."""
     from sklearn.datasets import load_digits
 
-    data = load_digits()
-    samples = Split((data.data / 16.0).astype(np.float32), data.target.astype(np.int64))
+    grey_nI, labels_n = load_digits(return_X_y=True)
+    samples = Split((grey_nI / 16.0).astype(np.float32), np.asarray(labels_n, np.int64))
     rest, test = split_off(samples, 360, 0, "digits test")
     train, val = split_off(rest, 150, 0, "digits validation")
     return make_task(

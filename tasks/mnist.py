@@ -113,3 +113,13 @@ def parse_idx(data: bytes, name: str) -> np.ndarray:
     if len(data) != header + int(np.prod(shape, dtype=np.int64)) or not shape:
         raise DataError(f"{name} is cut off: {len(data)} bytes for shape {shape}")
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+
+
+def status() -> list[str]:
+    """Which files are there, and what to do about the others."""
+    lines = []
+    for part in FILES:
+        path = find(part)
+        where = str(path) if path else f"missing; `neuro data get mnist` fetches it from {MIRRORS[0]}"
+        lines.append(f"{part:<13} {where}")
+    return lines

@@ -84,7 +84,7 @@ class _Simulation:
             raise ValueError(f"weights are {self.dtype}; give float32 or float64")
         self.arguments: dict[str, Any] = {}
         self.counts = np.zeros(2, np.int64)
-        self.inputs = {name: _as_input(name, given) for name, given in job.inputs.items()}
+        self.inputs = {name: _as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
         populations = [self._population(p) for p in range(len(job.order))]
         projections = [self._projection(k) for k in range(len(job.net.projections))]
         self.run = kernel(populations, projections).run
@@ -172,7 +172,7 @@ class _Simulation:
         for name, parts in kept.items():
             steps = np.concatenate([steps for steps, _ in parts] or [np.empty(0, np.int64)])
             units = np.concatenate([units for _, units in parts] or [np.empty(0, np.int32)])
-            spikes[name] = Events(steps * job.net.dt, units, np.array([0, len(steps)]))
+            spikes[name] = Events(steps.astype(np.float64) * job.net.dt, units, np.array([0, len(steps)]))
         return spikes, traces
 
     def _reset(self, index: int) -> None:
@@ -238,7 +238,7 @@ class _Simulation:
         return final
 
 
-def _as_input(name: str, given: Any) -> Events | np.ndarray:
+def _as_input(name: str, given: Any, dt: float) -> Events | np.ndarray:
     """Events, or values [B, N] of a direct current."""
     if isinstance(given, Events):
         return given
@@ -247,7 +247,7 @@ def _as_input(name: str, given: Any) -> Events | np.ndarray:
         return values
     if not np.isin(values, (0, 1)).all():
         raise ValueError(f"input {name!r}: a raster for the event backend holds 0 and 1 only; use torch_dense")
-    return from_raster(values, 1.0)
+    return from_raster(values, dt)
 
 
 def _by_step(events: Events, n_steps: int, dt: float) -> tuple[np.ndarray, np.ndarray]:

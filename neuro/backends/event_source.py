@@ -216,10 +216,12 @@ def _run_source(populations: list[PopulationKind], projections: list[ProjectionK
             incoming = [projection for projection in projections if projection.post == kind.p]
             loop = _population_source(kind, incoming, populations)
             body += [f"        {line}" for line in loop]
+    if any(kind.keep_spikes for kind in populations):
+        body += ["        if stop == step + 1:", "            break"]
     return [
         "@njit(cache=True, nogil=True)",
         f"def run(start, stop, one, counts, {', '.join(names)}):",
-        '    """Advance from step `start` until `stop`, or until a spike buffer is nearly full; returns the next step."""',
+        '    """Advance from step `start` to `stop`, or until a spike buffer is nearly full; returns the next step."""',
         *body,
         "    return stop",
     ]
@@ -248,10 +250,10 @@ def _population_source(
     for projection in incoming:
         if projection.rule is not None:
             k = projection.k
-            traces = _trace_names(projection)
+            columns, traces = f"column{k}, column_synapse{k}, column_pre{k}", _trace_names(projection)
             post = ", ".join(f"post{k}_{field}" for field in projection.rule.PostTraces._fields)
             lines += [
-                f"learn_from_post{k}(ids, n, column{k}, column_synapse{k}, column_pre{k}, w{k}, {traces}, m{k}, rule{k})",
+                f"learn_from_post{k}(ids, n, {columns}, w{k}, {traces}, m{k}, rule{k})",
                 f"spike_all_post{k}(ids, n, {post}, rule{k})",
             ]
     if kind.keep_spikes:

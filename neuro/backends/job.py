@@ -98,6 +98,8 @@ def _parse_record(net: Network, record: tuple[str, ...]) -> dict[str, list[str]]
     for entry in record:
         name, _, field = entry.partition(".")
         population = net.population(name)
+        if isinstance(population.model, Source):
+            raise ValueError(f"cannot record {entry!r}: {name!r} is a source, and sends what the inputs hold")
         known = [*_fields(population), "output", "spikes"]
         if population.model.graded:
             known.remove("spikes")
@@ -116,5 +118,7 @@ def _initial_states(net: Network, initial: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(unknown(f"field of population {name!r}", field, _fields(population)))
         if np.shape(value) not in ((), (population.size,)):
             raise ValueError(f"initial {entry!r} has shape {np.shape(value)}; give one number or {population.size}")
+        if not np.isfinite(value).all():
+            raise ValueError(f"initial {entry!r} is not finite; give finite numbers")
         states[name] = states[name]._replace(**{field: value})
     return states

@@ -18,6 +18,7 @@ from neuro.backends.job import Job
 from neuro.dialect import rebind
 from neuro.events import Events, from_raster, raster
 from neuro.network import Network, Population, Projection, Source, Synapses
+from neuro.plasticity import Rule
 from neuro.record import Counts, Record
 
 
@@ -172,18 +173,18 @@ class _Projection:
         self.rule = projection.rule if job.plastic else None
         self.constant = None
         if self.rule is not None:
-            self._prepare_rule(job.net.dt, like, names)
+            self._prepare_rule(self.rule, job.net.dt, like, names)
         elif self.pre.input is not None and self.pre.input.ndim == 2:
             self.constant = torch.nn.functional.linear(self.pre.input, self.w_JI)
 
-    def _prepare_rule(self, dt: float, like: Tensor, names: dict[str, Any]) -> None:
-        c = self.rule.coefficients(dt)
+    def _prepare_rule(self, rule: Rule, dt: float, like: Tensor, names: dict[str, Any]) -> None:
+        c = rule.coefficients(dt)
         self.c = type(c)(*_on(like, c))
         functions = ("decay_pre", "decay_post", "spike_pre", "spike_post", "on_pre", "on_post")
-        self.do = {function: rebind(getattr(self.rule, function), names) for function in functions}
+        self.do = {function: rebind(getattr(rule, function), names) for function in functions}
         n_post, n_pre = self.w_JI.shape
-        self.x = self.rule.PreTraces(*(like.new_zeros(n_pre) for _ in self.rule.PreTraces._fields))
-        self.y = self.rule.PostTraces(*(like.new_zeros(n_post, 1) for _ in self.rule.PostTraces._fields))
+        self.x = rule.PreTraces(*(like.new_zeros(n_pre) for _ in rule.PreTraces._fields))
+        self.y = rule.PostTraces(*(like.new_zeros(n_post, 1) for _ in rule.PostTraces._fields))
         self.third_factor: Any = 1.0
 
     def receive(self, step: int) -> Tensor:
@@ -192,7 +193,7 @@ class _Projection:
             self.x = self.do["decay_pre"](self.x, self.c)
             self.y = self.do["decay_post"](self.y, self.c)
             if self.modulator is not None:
-                self.third_factor = self.modulator.sent(step - 1)[0, 0]
+                self.third_factor = self.modulator.output[0, 0]
         if step < self.delay:
             return self.silence
         sent_BI = self.pre.sent(step - self.delay)

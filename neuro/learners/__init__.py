@@ -1,0 +1,11 @@
+"""The registry of learners."""
+
+from neuro.learners.bptt import BPTT
+from neuro.learners.counter_current import CounterCurrent
+from neuro.learners.forward_forward import ForwardForward
+
+LEARNERS = {
+    "bptt": BPTT,
+    "forward-forward": ForwardForward,
+    "counter-current": CounterCurrent,
+}

@@ -7,7 +7,7 @@ Axes: B sample, I input, C class.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -67,9 +67,11 @@ class LearnerState:
 class Learner(Protocol):
     """Frozen dataclass of hyper-parameters. Numbers in, no logic in the constructor."""
 
-    uses: frozenset[str]  # keys of USES: what the algorithm needs from the world
-    batch_size: int
+    uses: ClassVar[frozenset[str]]  # keys of USES: what the algorithm needs from the world
+    source: ClassVar[str]  # key of neuro.references
 
+    @property
+    def batch_size(self) -> int: ...
     def init(self, problem: Problem, seed: int) -> LearnerState: ...
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]: ...
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor: ...

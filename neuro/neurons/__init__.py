@@ -12,12 +12,18 @@ class Model(Protocol):
     EQUATIONS, THRESHOLD, RESET, ON_ARRIVAL, METHOD: the same model a second time, for brian2.
     """
 
-    source: str
     State: ClassVar[Any]
     step: ClassVar[Any]
     graded: ClassVar[bool]
     arrival_unit: ClassVar[str]
+    EQUATIONS: ClassVar[str]
+    THRESHOLD: ClassVar[str]
+    RESET: ClassVar[str]
+    ON_ARRIVAL: ClassVar[str]
+    METHOD: ClassVar[str]
 
+    @property
+    def source(self) -> str: ...
     def coefficients(self, dt: float) -> Any: ...
     def initial(self) -> Any: ...
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from neuro.dialect import heaviside, where
-from neuro.units import param
+from neuro.units import param, reference
 
 
 class IzhikevichState(NamedTuple):
@@ -55,7 +55,7 @@ class Izhikevich:
     d: float = param("mV/ms", "jump of recovery at a spike")
     v_peak: float = param("mV", "spike when v >= v_peak")
     i_ext: float = param("mV/ms", "constant external current")
-    source: str
+    source: str = reference()
 
     State: ClassVar = IzhikevichState
     step: ClassVar = staticmethod(izhikevich_step)

@@ -10,9 +10,7 @@ References: eshraghian2023.
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import numpy as np
-
-from neuro.units import param
+from neuro.units import decay, param, reference
 
 
 class LeakyIntegratorState(NamedTuple):
@@ -36,7 +34,7 @@ class LeakyIntegrator:
 
     tau_m: float = param("ms", "membrane time constant", above=0)
     v_rest: float = param("mV", "resting potential")
-    source: str
+    source: str = reference()
 
     State: ClassVar = LeakyIntegratorState
     step: ClassVar = staticmethod(leaky_integrator_step)
@@ -51,7 +49,7 @@ class LeakyIntegrator:
 
     def coefficients(self, dt: float) -> LeakyIntegratorCoefficients:
         """All that depends on parameters and dt (ms)."""
-        return LeakyIntegratorCoefficients(self.v_rest, np.exp(-dt / np.asarray(self.tau_m)))
+        return LeakyIntegratorCoefficients(self.v_rest, decay(dt, self.tau_m))
 
     def initial(self) -> LeakyIntegratorState:
         return LeakyIntegratorState(v=self.v_rest)

@@ -11,12 +11,12 @@ References: rotter1999 (exact integration).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from neuro.dialect import heaviside, where
-from neuro.units import param
+from neuro.units import decay, param, reference
 
 
 class LIFState(NamedTuple):
@@ -64,7 +64,7 @@ class LIF:
     v_reset: float = param("mV", "potential after a spike")
     t_ref: float = param("ms", "refractory period, a multiple of dt", minimum=0)
     i_ext: float = param("pA", "constant external current")
-    source: str
+    source: str = reference()
 
     State: ClassVar = LIFState
     Coefficients: ClassVar = LIFCoefficients
@@ -87,13 +87,14 @@ class LIF:
         The propagator r_m tau_syn / (tau_m - tau_syn) (p_vv - p_ii) is written with expm1, which stays
         exact where tau_m approaches tau_syn.
         """
-        p_vv, p_ii = np.exp(-dt / np.asarray(self.tau_m)), np.exp(-dt / np.asarray(self.tau_syn))
+        p_vv, p_ii = decay(dt, self.tau_m), decay(dt, self.tau_syn)
         gap = dt / np.asarray(self.tau_syn) - dt / np.asarray(self.tau_m)
         ratio = np.where(gap == 0.0, 1.0, np.expm1(gap) / np.where(gap == 0.0, 1.0, gap))
+        p_vi: Any = self.r_m * dt / self.tau_m * p_ii * ratio
         return LIFCoefficients(
             v_inf=self.v_rest + self.r_m * self.i_ext,
             p_vv=p_vv,
-            p_vi=self.r_m * dt / self.tau_m * p_ii * ratio,
+            p_vi=p_vi,
             p_ii=p_ii,
             v_th=self.v_th,
             v_reset=self.v_reset,

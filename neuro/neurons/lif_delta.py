@@ -12,10 +12,8 @@ References: rotter1999 (exact integration), eshraghian2023 (the normalised set).
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import numpy as np
-
 from neuro.dialect import heaviside, where
-from neuro.units import param
+from neuro.units import decay, param, reference
 
 
 class LIFDeltaState(NamedTuple):
@@ -58,7 +56,7 @@ class LIFDelta:
     v_reset: float = param("mV", "potential after a spike")
     t_ref: float = param("ms", "refractory period, a multiple of dt", minimum=0)
     i_ext: float = param("pA", "constant external current")
-    source: str
+    source: str = reference()
 
     State: ClassVar = LIFDeltaState
     step: ClassVar = staticmethod(lif_delta_step)
@@ -75,7 +73,7 @@ class LIFDelta:
         """All that depends on parameters and dt (ms)."""
         return LIFDeltaCoefficients(
             v_inf=self.v_rest + self.r_m * self.i_ext,
-            p_vv=np.exp(-dt / np.asarray(self.tau_m)),
+            p_vv=decay(dt, self.tau_m),
             v_th=self.v_th,
             v_reset=self.v_reset,
             t_ref=self.t_ref,

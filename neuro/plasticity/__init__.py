@@ -6,9 +6,11 @@ from neuro.plasticity import stdp
 
 
 class Rule(Protocol):
-    """A frozen dataclass of parameters plus scalar functions of one synapse (see stdp.py)."""
+    """A frozen dataclass of parameters plus scalar functions of one synapse (see stdp.py).
 
-    source: str
+    EQUATIONS, ON_PRE, ON_POST: the same rule a second time, for brian2.
+    """
+
     PreTraces: ClassVar[Any]
     PostTraces: ClassVar[Any]
     decay_pre: ClassVar[Any]
@@ -17,7 +19,12 @@ class Rule(Protocol):
     spike_post: ClassVar[Any]
     on_pre: ClassVar[Any]
     on_post: ClassVar[Any]
+    EQUATIONS: ClassVar[str]
+    ON_PRE: ClassVar[str]
+    ON_POST: ClassVar[str]
 
+    @property
+    def source(self) -> str: ...
     def coefficients(self, dt: float) -> Any: ...
 
 

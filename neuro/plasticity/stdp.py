@@ -17,10 +17,8 @@ References: song2000 (additive set), vanrossum2000, gutig2003 (dependence on the
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import numpy as np
-
 from neuro.dialect import maximum, minimum
-from neuro.units import param
+from neuro.units import decay, param, reference
 
 
 class PreTraces(NamedTuple):
@@ -79,7 +77,7 @@ class PairSTDP:
     a_minus: float = param("1", "depression of a pair, relative to w_max", minimum=0)
     w_max: float = param("1", "largest weight, in the unit of the weights", above=0)
     softness: float = param("1", "0: additive, 1: multiplicative", minimum=0, maximum=1)
-    source: str
+    source: str = reference()
 
     PreTraces: ClassVar = PreTraces
     PostTraces: ClassVar = PostTraces
@@ -106,8 +104,8 @@ class PairSTDP:
     def coefficients(self, dt: float) -> PairSTDPCoefficients:
         """All that depends on parameters and dt (ms)."""
         return PairSTDPCoefficients(
-            p_pre=np.exp(-dt / self.tau_pre),
-            p_post=np.exp(-dt / self.tau_post),
+            p_pre=decay(dt, self.tau_pre),
+            p_post=decay(dt, self.tau_post),
             a_plus=self.a_plus,
             a_minus=self.a_minus,
             softness=self.softness,

@@ -1,0 +1,33 @@
+# `make demo` and `make test` set up everything they need. Nothing else has to be installed but Python >= 3.11.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint slow clean
+
+# Compare three learners on real handwritten digits that come with scikit-learn.
+demo: $(INSTALLED)
+	$(BIN)/neuro compare digits
+
+# Everything but the slow reproductions; under eight minutes on two cores.
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+# Reproductions that take minutes.
+slow: $(INSTALLED)
+	$(BIN)/pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("neuro needs Python 3.11 or newer, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(INSTALLED)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

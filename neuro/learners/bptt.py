@@ -1,0 +1,118 @@
+"""Backpropagation through time in a spiking network, with surrogate gradients.
+
+    input -> LIF (one or more hidden layers, delta synapses, no bias) -> leaky integrators, one a class
+
+1. The network runs all T steps; its activities are kept.
+2. The score of a class is the mean potential of its integrator over time.
+3. Cross-entropy of the scores is differentiated through time; at a spike the derivative of the step is
+   replaced by a surrogate (Neftci et al. 2019, eq. 9 ff.). The reset passes no gradient.
+4. Adam takes a step.
+
+Static inputs enter as direct current, or as a rate or latency code.
+
+References: neftci2019, eshraghian2023 (surrogates, readout), kingma2015 (Adam).
+Deviations: none of one paper; defaults are chosen, see docs/results/mnist_first.md.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuro import encode
+from neuro.backends import torch_dense
+from neuro.backends.job import make_job
+from neuro.events import Events
+from neuro.learners.base import Batch, LearnerState, Problem
+from neuro.learners.surrogate import SURROGATES, spike_function
+from neuro.network import Dense, Network, Population, Projection, Source
+from neuro.neurons import leaky_integrator, lif_delta
+from neuro.record import Record
+from neuro.units import choice, param, vary
+
+CODES = ("direct", "rate", "latency")
+
+
+@dataclass(frozen=True)
+class BPTT:
+    """Surrogate-gradient training of a feedforward spiking network."""
+
+    hidden: tuple[int, ...] = param("1", "neurons in each hidden layer", default=(512,), above=0)
+    tau_m: float = param("ms", "membrane time constant of all layers", default=10.0, above=0)
+    v_th: float = param("mV", "threshold of the hidden neurons; they rest and reset at 0", default=1.0, above=0)
+    code: str = choice("how static inputs enter", CODES, default="direct")
+    surrogate: str = choice("derivative of the spike", SURROGATES, default="atan")
+    slope: float = param("1", "sharpness of the surrogate", default=2.0, above=0)
+    lr: float = param("1", "learning rate of Adam", default=1e-3, above=0)
+    batch_size: int = param("samples", "samples a step of learning", default=128, above=0)
+
+    source: ClassVar[str] = "neftci2019"
+    uses: ClassVar[frozenset[str]] = frozenset(
+        {"labels", "global_error", "weight_transport", "unrolled_time", "whole_pass"}
+    )
+
+    def init(self, problem: Problem, seed: int) -> LearnerState:
+        rng = torch.Generator().manual_seed(seed)
+        weights = {}
+        for projection, n_pre, n_post in self._layers(problem):
+            bound = n_pre**-0.5
+            w_JI = torch.empty(n_post, n_pre).uniform_(-bound, bound, generator=rng)
+            weights[projection.name] = w_JI.requires_grad_()
+        optimiser = torch.optim.Adam(weights.values(), lr=self.lr)
+        return LearnerState(problem, weights, {"adam": optimiser}, rng)
+
+    def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
+        seed = int(torch.randint(2**62, (1,), generator=state.rng))
+        scores_BC, _ = self._run(state, batch.inputs, np.random.default_rng(seed))
+        loss = torch.nn.functional.cross_entropy(scores_BC, batch.labels)
+        optimiser = state.optimisers["adam"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return {"loss": loss.item()}
+
+    @torch.no_grad()
+    def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
+        rng = np.random.default_rng(state.rng.initial_seed())
+        scores_BC, record = self._run(state, inputs, rng)
+        state.counts += record.counts
+        return scores_BC
+
+    def _run(self, state: LearnerState, inputs: Tensor | Events, rng: np.random.Generator) -> tuple[Tensor, Record]:
+        problem = state.problem
+        job = make_job(
+            self.network(problem),
+            state.weights,
+            {"input": self._encoded(inputs, problem, rng)},
+            duration=problem.n_steps * problem.dt,
+            record=("readout.output",),
+        )
+        record = torch_dense.run(job, spike_function(self.surrogate, self.slope))
+        return record.traces["readout.output"].mean(0), record
+
+    def _encoded(self, inputs: Tensor | Events, problem: Problem, rng: np.random.Generator) -> Any:
+        if isinstance(inputs, Events):
+            return inputs
+        values_BI = inputs.flatten(1)
+        if self.code == "direct":
+            return values_BI
+        if self.code == "rate":
+            return encode.rate(values_BI.numpy(), problem.n_steps, problem.dt, rng, max_rate=1.0 / problem.dt)
+        return encode.latency(values_BI.numpy(), problem.n_steps * problem.dt)
+
+    def network(self, problem: Problem) -> Network:
+        """The network that is trained; it runs on any backend."""
+        cell = vary(lif_delta.NORMALISED, source=self.source, tau_m=self.tau_m, v_th=self.v_th)
+        readout = vary(leaky_integrator.NORMALISED, source=self.source, tau_m=self.tau_m)
+        populations = [Population("input", problem.n_inputs, Source())]
+        populations += [Population(f"hidden{i}", size, cell) for i, size in enumerate(self.hidden)]
+        populations += [Population("readout", problem.n_classes, readout)]
+        projections = tuple(projection for projection, _, _ in self._layers(problem))
+        return Network(tuple(populations), projections, problem.dt)
+
+    def _layers(self, problem: Problem) -> list[tuple[Projection, int, int]]:
+        names = ["input", *(f"hidden{i}" for i in range(len(self.hidden))), "readout"]
+        sizes = [problem.n_inputs, *self.hidden, problem.n_classes]
+        return [(Projection(names[i], names[i + 1], Dense()), sizes[i], sizes[i + 1]) for i in range(len(names) - 1)]

@@ -1,0 +1,13 @@
+"""The registry of simulations: named phenomena, each a recipe and a function that returns arrays.
+
+A module has `Recipe` (a frozen dataclass with defaults), `models(recipe)`, whose references the run
+cites, and `simulate(recipe)`, which returns the arrays of record.npz. Modules are imported when used.
+"""
+
+SIMULATIONS: dict[str, str] = {
+    "izhikevich_patterns": "simulations.izhikevich_patterns",
+    "lif_fi_curve": "simulations.lif_fi_curve",
+    "stdp_window": "simulations.stdp_window",
+}
+
+__all__ = ["SIMULATIONS"]

@@ -1,0 +1,245 @@
+"""The `neuro` command."""
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neuro.units import param, unknown
+
+COMMANDS = {
+    "list": "tasks, learners, neurons, rules, backends, simulations and recipes that exist",
+    "data": "which data are there, what is missing and where it comes from; `neuro data get NAME` fetches",
+    "train": "train one learner: neuro train RECIPE [--learner.lr ...] [--seed] [--out]",
+    "compare": "compare learners on a task: neuro compare TASK [--learners A B ...] [--seeds N] [--out DIR]",
+    "simulate": "run a simulation: neuro simulate NAME [--backend B] [--duration MS] [--seed] [--out DIR]",
+    "plot": "draw the figure of a run: neuro plot RUN",
+    "resume": "go on with a training that was stopped: neuro resume RUN",
+}
+
+HELP = """usage: neuro COMMAND ...
+
+Spiking and biologically plausible learning, side by side.
+
+commands:
+{commands}
+
+`neuro COMMAND --help` shows every option with its unit and meaning.
+Data are looked for in $NEURO_DATA, by default ~/.cache/neuro/data; runs are written to ./runs.
+"""
+
+
+def main() -> None:
+    """Entry point. Bad input: one line on stderr and status 2. An interrupt: status 130."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP.format(commands="\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())))
+        return
+    try:
+        if arguments[0] not in COMMANDS:
+            raise ValueError(unknown("command", arguments[0], COMMANDS))
+        globals()[f"_{arguments[0]}"](arguments[1:])
+    except KeyboardInterrupt:
+        print("interrupted; what was done is kept, `neuro resume RUN` goes on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _positional(arguments: list[str], command: str, kind: str, known: Any = None) -> tuple[str, list[str]]:
+    """The first word after a command, checked against the names that exist, and the rest."""
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        choices = f"; choose from: {', '.join(sorted(known))}" if known else ""
+        raise ValueError(f"neuro {command} needs a {kind}{choices}")
+    if arguments[0] in ("-h", "--help"):
+        choices = f"\n\n{kind}s: {', '.join(known)}" if known else ""
+        more = f"\n`neuro {command} {kind.upper()} --help` shows its options." if known else ""
+        print(f"usage: neuro {command} {kind.upper()} ...\n\n{COMMANDS[command]}{choices}{more}")
+        sys.exit(0)
+    if known is not None and arguments[0] not in known:
+        raise ValueError(unknown(kind, arguments[0], known))
+    return arguments[0], arguments[1:]
+
+
+def _no_more(arguments: list[str], command: str) -> None:
+    if arguments:
+        raise ValueError(f"neuro {command} does not understand {' '.join(arguments)!r}; see `neuro {command} --help`")
+
+
+def _list(arguments: list[str]) -> None:
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(f"usage: neuro list\n\n{COMMANDS['list']}")
+        return
+    _no_more(arguments, "list")
+    from neuro.backends import BACKENDS
+    from neuro.learners import LEARNERS
+    from neuro.neurons import NEURONS
+    from neuro.plasticity import RULES
+    from simulations import SIMULATIONS
+    from simulations.recipes import RECIPES
+    from tasks import TASKS
+
+    docs = {name: _first_line(thing) for registry in (LEARNERS, NEURONS, RULES) for name, thing in registry.items()}
+    docs |= {name: _first_line(sys.modules[load.__module__]) for name, load in TASKS.items()}
+    modules = BACKENDS | SIMULATIONS
+    docs |= {name: _docstring_of(path) for name, path in modules.items()}
+    groups = {
+        "tasks": TASKS,
+        "learners": LEARNERS,
+        "neurons": NEURONS,
+        "rules": RULES,
+        "backends": BACKENDS,
+        "simulations": SIMULATIONS,
+        "recipes": RECIPES,
+    }
+    for title, names in groups.items():
+        print(f"{title}:")
+        for name in names:
+            print(f"  {name:<24} {docs.get(name, '')}".rstrip())
+
+
+def _first_line(thing: Any) -> str:
+    return (thing.__doc__ or "").strip().split("\n")[0]
+
+
+def _docstring_of(module: str) -> str:
+    """First line of a module's docstring, without importing it (brian2 takes a second)."""
+    import ast
+    from importlib.util import find_spec
+
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None
+    return (ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or "").split("\n")[0]
+
+
+def _data(arguments: list[str]) -> None:
+    from tasks import DATA
+    from tasks.base import data_dir
+
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(f"usage: neuro data [get NAME]\n\n{COMMANDS['data']}\n\nnames: {', '.join(DATA)}")
+        return
+    if arguments[:1] == ["get"]:
+        name, rest = _positional(arguments[1:], "data", "name", DATA)
+        _no_more(rest, "data get")
+        DATA[name].get()
+        print(f"{name}: complete, checksums verified, in {data_dir()}")
+        return
+    _no_more(arguments, "data")
+    print(f"data folder: {data_dir()}")
+    for name, module in DATA.items():
+        print(f"{name}:")
+        for line in module.status():
+            print(f"  {line}")
+
+
+def _train(arguments: list[str]) -> None:
+    import dataclasses
+
+    from neuro.units import param
+    from simulations.options import parse
+    from simulations.recipes import RECIPES, training
+    from tasks.harness import Budget, open_training, train
+
+    recipe, rest = _positional(arguments, "train", "recipe", RECIPES)
+    default = training(*RECIPES[recipe])
+    fields = [
+        ("learner", type(default.learner)),
+        ("budget", Budget),
+        ("seed", int, param("1", "seed of weights, order and noise", default=0, minimum=0)),
+        ("out", Path, param("1", "folder in which the run's folder is made", default=Path("runs"))),
+    ]
+    options_type = dataclasses.make_dataclass("Train", fields, frozen=True)
+    options_type.__doc__ = f"Train a learner by the recipe {recipe}; every hyper-parameter can be changed."
+    options: Any = parse(options_type(default.learner, default.budget), rest, f"neuro train {recipe}")
+    chosen = dataclasses.replace(default, learner=options.learner, budget=options.budget, seed=options.seed)
+    run = open_training(chosen, recipe, options.out)
+    print(f"run: {run.path}")
+    train(run)
+    _print_results(run)
+
+
+def _resume(arguments: list[str]) -> None:
+    from neuro.runs import load_run
+    from tasks.harness import train
+
+    path, rest = _positional(arguments, "resume", "run")
+    _no_more(rest, "resume")
+    run = load_run(path)
+    if run.manifest().get("kind") != "training":
+        raise ValueError(f"{path} is no training; only trainings are resumed, simulate again instead")
+    train(run)
+    _print_results(run)
+
+
+def _print_results(run: Any) -> None:
+    results = run.manifest()["results"]
+    print(f"test accuracy {100 * results['test_accuracy']:.2f} %, {results['train_s']:.1f} s of training")
+    print(f"see it: neuro plot {run.path}")
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compare learners on a task: the same samples in the same order; the test split is read once."""
+
+    learners: tuple[str, ...] = param("1", "names of learners; none: all of them", default=())
+    seeds: int = param("1", "number of seeds, counted from 0", default=1, above=0)
+    samples: int | None = param("samples", "training samples for each learner; none: the task's", default=None)
+    out: Path | None = param(
+        "1", "folder of the comparison, gone on with if it exists; none: new in ./runs", default=None
+    )
+    publish: str | None = param("1", "also write docs/results/NAME.json and NAME.md, under this name", default=None)
+
+
+def _compare(arguments: list[str]) -> None:
+    from simulations.compare import compare
+    from simulations.options import parse
+    from tasks import TASKS
+
+    task, rest = _positional(arguments, "compare", "task", TASKS)
+    options = parse(Compare(), rest, f"neuro compare {task}")
+    compare(task, options)
+
+
+def _simulate(arguments: list[str]) -> None:
+    import dataclasses
+
+    from simulations import SIMULATIONS
+    from simulations.options import parse
+    from simulations.run import run_simulation
+
+    name, rest = _positional(arguments, "simulate", "name", SIMULATIONS)
+    recipe_type = importlib.import_module(SIMULATIONS[name]).Recipe
+    out = ("out", Path, param("1", "folder in which the run's folder is made", default=Path("runs")))
+    options_type = dataclasses.make_dataclass("Simulate", [out], bases=(recipe_type,), frozen=True)
+    options_type.__doc__ = recipe_type.__doc__
+    options: Any = parse(options_type(), rest, f"neuro simulate {name}")
+    recipe = recipe_type(**{field.name: getattr(options, field.name) for field in dataclasses.fields(recipe_type)})
+    run = run_simulation(name, recipe, options.out)
+    print(f"run: {run.path}\nsee it: neuro plot {run.path}")
+
+
+def _plot(arguments: list[str]) -> None:
+    from figures import FIGURES
+    from neuro.runs import load_run
+
+    path, rest = _positional(arguments, "plot", "run")
+    _no_more(rest, "plot")
+    manifest = load_run(path).manifest()
+    figure = FIGURES.get("training" if manifest.get("kind") == "training" else manifest["name"])
+    if figure is None:
+        raise ValueError(f"{path}: there is no figure for {manifest['name']!r}; figures exist for {', '.join(FIGURES)}")
+    from figures.style import save
+
+    target = Path(path) / "figure.png"
+    save(importlib.import_module(figure).draw(Path(path)), target)
+    print(f"figure: {target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuro.units import param, unknown
+from neuro.units import check, param, unknown
 
 COMMANDS = {
     "list": "tasks, learners, neurons, rules, backends, simulations and recipes that exist",
@@ -141,7 +141,6 @@ def _data(arguments: list[str]) -> None:
 def _train(arguments: list[str]) -> None:
     import dataclasses
 
-    from neuro.units import param
     from simulations.options import parse
     from simulations.recipes import RECIPES, training
     from tasks.harness import Budget, open_training, train
@@ -157,6 +156,7 @@ def _train(arguments: list[str]) -> None:
     options_type = dataclasses.make_dataclass("Train", fields, frozen=True)
     options_type.__doc__ = f"Train a learner by the recipe {recipe}; every hyper-parameter can be changed."
     options: Any = parse(options_type(default.learner, default.budget), rest, f"neuro train {recipe}")
+    check(options)
     chosen = dataclasses.replace(default, learner=options.learner, budget=options.budget, seed=options.seed)
     run = open_training(chosen, recipe, options.out)
     print(f"run: {run.path}")

@@ -39,9 +39,16 @@ def compare(task: str, options: Any) -> None:
     print_table(results)
     print(f"\nresults: {out / 'results.json'}\nreport:  {out / 'report.html'}")
     if options.publish is not None:
-        command = ["neuro", *sys.argv[1:]]
-        for path in publish(options.publish, results, command, out):
+        for path in publish(options.publish, results, _command(sys.argv[1:]), out):
             print(f"published: {path}")
+
+
+def _command(arguments: list[str]) -> list[str]:
+    """The command to print beside published results: without the folder, which is the reader's own."""
+    if "--out" in arguments:
+        place = arguments.index("--out")
+        arguments = arguments[:place] + arguments[place + 2 :]
+    return ["neuro", *arguments]
 
 
 def _trainings(task: str, options: Any) -> list[Training]:

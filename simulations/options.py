@@ -70,7 +70,8 @@ def _help(field: dataclasses.Field) -> str:
 
 def _one_line(box: str) -> str:
     """What tyro says of an error, without its frame: the first line, and the name it proposes."""
-    lines = [re.sub(r"[\u2500-\u257f]+", " ", line).strip() for line in box.splitlines()]
+    frame = r"[\u2500-\u257f|]|\+-|-+\+|-{3,}"
+    lines = [re.sub(frame, " ", line).strip() for line in box.splitlines()]
     lines = [line for line in lines if line]
     text = lines[1] if len(lines) > 1 else " ".join(lines) or "the command line cannot be understood"
     for place, line in enumerate(lines):

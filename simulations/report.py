@@ -99,6 +99,8 @@ def learning_curves(results: dict[str, Any], out: Path) -> Figure:
             y = np.array([[r["accuracy"] for r in run] for run in rows])
             curves.append({"label": group[0]["learner"], "x": x, "y": y})
         plot.learning_curve(ax, curves, label)
+        ax.label_outer()
+    axes[1].set_xscale("log")
     n_seeds = max(len(group) for group in by_learner(results))
     processor = results["hardware"]["processor"]
     figure.suptitle(

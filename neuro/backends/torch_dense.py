@@ -28,6 +28,11 @@ def step_function(x: Tensor) -> Tensor:
 
 
 def _where(condition, a, b):
+    """torch.where takes twice as long where one side is a number."""
+    if not isinstance(a, Tensor) and isinstance(b, Tensor):
+        return b.masked_fill(condition, a)
+    if not isinstance(b, Tensor) and isinstance(a, Tensor):
+        return a.masked_fill(~condition, b)
     return torch.where(condition, a, b)
 
 
@@ -76,8 +81,8 @@ def run(job: Job, surrogate: Callable[[Tensor], Tensor] = step_function) -> Reco
             for projection in incoming[name]:
                 projection.learn_from_post(population.output)
     counts = Counts(
-        spikes=sum(int(population.n_spikes) for population in populations.values()),
-        synaptic_events=sum(int(projection.n_events) for projection in projections),
+        spikes=sum(int(p.sent_N.sum()) for p in populations.values() if p.spikes),
+        synaptic_events=sum(projection.n_events() for projection in projections),
         wall_s=time.perf_counter() - start,
     )
     spikes: dict[str, Events] = {}
@@ -110,11 +115,14 @@ class _Population:
 
     def __init__(self, population: Population, job: Job, like: Tensor, names: dict[str, Any]):
         self.kept: dict[str, list[Tensor]] = {field: [] for field in job.recorded.get(population.name, [])}
+        self.n_steps = job.n_steps
         delays = [job.net.delay_steps(p) for p in job.net.projections if p.pre == population.name]
         self.output = like.new_zeros(job.n_samples, population.size)
         self.history = [self.output] * (max(delays, default=0) + 1)
-        self.n_spikes = like.new_zeros((), dtype=torch.int64)
+        self.sent_N = like.new_zeros(population.size, dtype=torch.float64)  # non-zero outputs, all samples
         self.spikes = not isinstance(population.model, Source) and not population.model.graded
+        self.is_counted = self.spikes or bool(delays)
+        self.counted: tuple[Any, Any] = (None, None)  # the last output that was counted, and its count
         self.input = self.state = None
         if isinstance(population.model, Source):
             self.input = _input_tensor(job, population, like)
@@ -131,11 +139,25 @@ class _Population:
         else:
             x = torch.zeros_like(self.output) if x is None else x
             self.output, self.state = self.step(self.state, x, self.coefficients)
-            if self.spikes:
-                self.n_spikes += torch.count_nonzero(self.output.detach())
+        if self.is_counted:
+            self.sent_N += self._count(self.output)
         self.history[step % len(self.history)] = self.output
         for field, values in self.kept.items():
             values.append(self.output if field in ("output", "spikes") else getattr(self.state, field))
+
+    def _count(self, output_BN: Tensor) -> Tensor:
+        """How many samples have a non-zero output, for each neuron; a spike is a 1, so a sum counts it."""
+        if output_BN is self.counted[0]:  # direct current: the same tensor in every step
+            return self.counted[1]
+        count_N = output_BN.detach().sum(0) if self.spikes else (output_BN.detach() != 0).sum(0)
+        self.counted = output_BN, count_N
+        return count_N
+
+    def delivered(self, delay: int) -> Tensor:
+        """sent_N without what was sent in the last `delay` steps and did not arrive."""
+        n = min(delay, self.n_steps)
+        late = [self._count(self.history[(self.n_steps - 1 - k) % len(self.history)]) for k in range(n)]
+        return self.sent_N - sum(late) if late else self.sent_N
 
     def sent(self, step: int) -> Tensor:
         """What was sent in an earlier step, or in this one if the population has advanced."""
@@ -168,7 +190,6 @@ class _Projection:
         self.given = job.weights[self.name]
         self.w_JI, self.exists_JI = _dense(self.given, n_pre, n_post, like)
         self.fan_out_I = self.exists_JI.sum(0)
-        self.n_events = like.new_zeros((), dtype=torch.int64)
         self.silence = like.new_zeros(job.n_samples, n_post)
         self.rule = projection.rule if job.plastic else None
         self.constant = None
@@ -197,7 +218,6 @@ class _Projection:
         if step < self.delay:
             return self.silence
         sent_BI = self.pre.sent(step - self.delay)
-        self.n_events += ((sent_BI.detach() != 0).sum(0) * self.fan_out_I).sum()
         if self.constant is not None:
             return self.constant
         arrivals = torch.nn.functional.linear(sent_BI, self.w_JI)
@@ -217,6 +237,10 @@ class _Projection:
     def _change(self, function: str, where: Tensor) -> None:
         changed_JI = self.do[function](self.w_JI, self.x, self.y, self.third_factor, self.c)
         self.w_JI = torch.where(where & self.exists_JI, changed_JI, self.w_JI)
+
+    def n_events(self) -> int:
+        """Spikes that arrived times the synapses that each crossed."""
+        return int((self.pre.delivered(self.delay) * self.fan_out_I).sum())
 
     def final_weights(self) -> Any:
         """The weights at the end, in the form in which they were given."""

@@ -1,0 +1,121 @@
+"""The neuro command: what it prints, and that bad input is one clear line and status 2."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from neuro.runs import open_run
+from simulations import cli
+from simulations.recipes import RECIPES
+
+
+def neuro(monkeypatch, *words):
+    """Run the command in this process; returns its status."""
+    monkeypatch.setattr(sys, "argv", ["neuro", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEURO_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("tasks.mnist.MIRRORS", ("http://127.0.0.1:9/",))
+
+
+BAD = [
+    (["compare", "mnst"], "did you mean 'mnist'"),
+    (["compare", "digits", "--learners", "bppt"], "did you mean 'bptt'"),
+    (["compare", "digits", "--seeds", "0"], "above 0"),
+    (["compare", "digits", "--samples", "-5"], "above 0"),
+    (["compare", "digits", "--smples", "5"], "did you mean '--samples'"),
+    (["compare", "digits", "--publish", "../x"], "letters, digits"),
+    (["compare", "mnist"], "neuro data get mnist"),
+    (["train", "digits_bpt"], "did you mean 'digits_bptt'"),
+    (["train", "digits_bptt", "--learner.lrr", "1"], "did you mean '--learner.lr'"),
+    (["train", "digits_bptt", "--learner.lr", "abc"], "--learner.lr"),
+    (["train", "digits_bptt", "--learner.lr", "-1"], "above 0"),
+    (["train", "digits_bptt", "--learner.lr", "nan"], "not finite"),
+    (["train", "digits_bptt", "--learner.surrogate", "atn"], "did you mean 'atan'"),
+    (["train", "digits_bptt", "--seed", "-3"], "at least 0"),
+    (["train"], "needs a recipe"),
+    (["simulate", "lif_fi_curv"], "did you mean 'lif_fi_curve'"),
+    (["simulate", "lif_fi_curve", "--backend", "brain"], "did you mean 'brian'"),
+    (["simulate", "lif_fi_curve", "--duration", "-1"], "duration"),
+    (["simulate", "lif_fi_curve", "--duration", "inf"], "not finite"),
+    (["plot", "nowhere"], "does not exist"),
+    (["resume", "nowhere"], "does not exist"),
+    (["data", "get", "mnis"], "did you mean 'mnist'"),
+    (["data", "fetch"], "neuro data --help"),
+    (["list", "all"], "neuro list --help"),
+    (["cmpare"], "did you mean 'compare'"),
+]
+
+
+@pytest.mark.parametrize(("words", "remedy"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_input_is_one_line_with_a_remedy_and_status_2(monkeypatch, capsys, tmp_path, words, remedy):
+    assert neuro(monkeypatch, *words) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and remedy in said
+    assert not (tmp_path / "runs").exists(), "bad input must leave nothing behind"
+
+
+def test_help_shows_every_hyper_parameter_with_unit_and_meaning(monkeypatch, capsys):
+    assert neuro(monkeypatch, "train", "digits_bptt", "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("--learner.tau-m", "membrane time constant", "[ms]", "--learner.lr", "--budget.samples", "--seed"):
+        assert part in text
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], *([command, "--help"] for command in cli.COMMANDS)])
+def test_every_command_has_help(monkeypatch, capsys, words):
+    assert neuro(monkeypatch, *words) == 0
+    assert "usage: neuro" in capsys.readouterr().out
+
+
+def test_list_names_everything_that_is_registered(monkeypatch, capsys):
+    assert neuro(monkeypatch, "list") == 0
+    text = capsys.readouterr().out
+    for name in ("mnist", "digits", "bptt", "lif_delta", "pair_stdp", "torch_dense", "stdp_window", *RECIPES):
+        assert name in text
+
+
+def test_compare_writes_its_results_and_goes_on_with_the_same_folder(monkeypatch, capsys, tmp_path):
+    words = ["compare", "digits", "--learners", "counter-current", "--samples", 3000, "--out", "cmp"]
+    assert neuro(monkeypatch, *words) == 0
+    first = json.loads((tmp_path / "cmp" / "results.json").read_text())
+    (row,) = first["rows"]
+    keys = "learner seed test_accuracy val_accuracy train_s samples_per_s peak_mb n_weights spikes_per_sample"
+    assert {*keys.split(), "synaptic_events_per_sample", "uses", "run"} == set(row)
+    assert row["n_weights"] == 2 * (64 * 256 + 4 * 256 * 256 + 256 * 10)
+    assert (tmp_path / "cmp" / row["run"] / "manifest.json").exists()
+    report = (tmp_path / "cmp" / "report.html").read_text()
+    assert "counter-current" in report and report.count("data:image/png;base64,") == 2 and 'src="http' not in report
+    assert neuro(monkeypatch, *words, "--seeds", 2, "--publish", "small") == 0
+    second = json.loads((tmp_path / "cmp" / "results.json").read_text())
+    assert second["rows"][0] == row and [r["seed"] for r in second["rows"]] == [0, 1]
+    published = (tmp_path / "docs" / "results" / "small.md").read_text()
+    assert "neuro compare digits" in published and "counter-current" in published
+    assert json.loads((tmp_path / "docs" / "results" / "small.json").read_text()) == second
+    assert neuro(monkeypatch, *words[:-4], "--samples", 4000, "--out", "cmp") == 2
+    assert "another --out" in capsys.readouterr().err
+
+
+def test_simulate_then_plot(monkeypatch, capsys, tmp_path):
+    assert neuro(monkeypatch, "simulate", "stdp_window", "--out", "sims") == 0
+    (run,) = (tmp_path / "sims").iterdir()
+    assert neuro(monkeypatch, "plot", run) == 0
+    assert (run / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_of_a_run_without_data_says_so(monkeypatch, capsys, tmp_path):
+    run = open_run(tmp_path, "stdp_window", {})
+    run.finish("failed")
+    assert neuro(monkeypatch, "plot", run.path) == 2
+    assert "run it again" in capsys.readouterr().err
+    assert np.size(list(run.path.glob("*.png"))) == 0

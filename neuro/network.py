@@ -129,7 +129,7 @@ def _bernoulli(n: int, p: float, rng: np.random.Generator) -> NDArray[np.int64]:
     found, last = [np.empty(0, np.int64)], -1
     while p > 0 and last < n:
         gaps = rng.geometric(p, size=int((n - last) * p + 10 * math.sqrt((n - last) * p) + 10))
-        gaps = np.minimum(gaps, n)  # their sum must not overflow where p is tiny
+        gaps = np.minimum(gaps, n + 1)  # their sum must not overflow where p is tiny
         places = last + np.cumsum(gaps)
         found.append(places[places < n])
         last = int(places[-1])

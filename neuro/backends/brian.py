@@ -1,0 +1,278 @@
+"""The independent reference: the models' EQUATIONS, run by brian2 with its own integrators, in float64.
+
+brian2 never sees a model's step; it is slower than the other backends and exists to check them. For equal
+results step by step, these of its conventions had to be matched:
+
+- Order of a step. Ours: flow, arrivals, threshold, reset, on_post. The default schedule of brian2 puts
+  thresholds before synapses; here it is groups, synapses, thresholds, resets.
+- Delays. A spike is queued when the synapses are next visited, which is now the step after it: a delay d
+  is d - dt in brian2. Sources fire before the synapses of the same step, and keep d.
+- Refractoriness. brian2 counts from the step of the spike: t_ref + dt in brian2 holds v for t_ref.
+- STDP. The post pathway acts at "resets", in the step of the spike; by default it would be a step late.
+- Direct current is a spike in every step, over weights multiplied by the values.
+- Arrivals are summed in another order, and exponentials taken of other products: results agree to rounding.
+
+References: Stimberg M, Brette R, Goodman DFM (2019), eLife 8:e47314, doi:10.7554/eLife.47314.
+"""
+
+import dataclasses
+import time
+from typing import Any
+
+import brian2 as b2
+import numpy as np
+
+from neuro.backends.job import Job
+from neuro.events import Events, bin_times
+from neuro.network import Network, Population, Projection, Source, Synapses
+from neuro.record import Counts, Record
+
+# Our units: as a quantity, and as brian2 declares a parameter of that dimension.
+UNITS: dict[str, tuple[Any, str]] = {
+    "1": (1.0, "1"),
+    "ms": (b2.ms, "second"),
+    "1/ms": (1 / b2.ms, "hertz"),
+    "mV": (b2.mV, "volt"),
+    "mV/ms": (b2.mV / b2.ms, "volt/second"),
+    "1/(mV ms)": (1 / (b2.mV * b2.ms), "1/(volt*second)"),
+    "pA": (b2.pA, "amp"),
+    "pF": (b2.pF, "farad"),
+    "nS": (b2.nS, "siemens"),
+    "GOhm": (b2.Gohm, "ohm"),
+    "Hz": (b2.Hz, "hertz"),
+}
+SCHEDULE = ["start", "groups", "synapses", "thresholds", "resets", "end"]
+
+
+def unsupported(net: Network, plastic: bool) -> list[str]:
+    """Reasons, in words, why this backend cannot run a network."""
+    reasons = []
+    for population in net.populations:
+        if not isinstance(population.model, Source) and not getattr(population.model, "EQUATIONS", ""):
+            reasons.append(f"the model of population {population.name!r} has no EQUATIONS")
+    for projection in net.projections:
+        where, pre = f"projection {projection.name!r}", net.population(projection.pre).model
+        if pre.graded:
+            reasons.append(f"{where} sends graded values, and this backend sends spikes")
+        elif not isinstance(pre, Source) and net.delay_steps(projection) == 0:
+            reasons.append(f"{where} has no delay, and brian2 delivers a spike in the next step at the earliest")
+        if plastic and projection.modulator is not None:
+            reasons.append(f"{where} has a modulator, which its equations do not know")
+        if plastic and projection.rule is not None and not getattr(projection.rule, "EQUATIONS", ""):
+            reasons.append(f"the rule of {where} has no EQUATIONS")
+    return reasons
+
+
+def run(job: Job) -> Record:
+    """Run a job of one sample."""
+    _check(job)
+    start, target = time.perf_counter(), b2.prefs.codegen.target
+    b2.prefs.codegen.target = "numpy"
+    try:
+        simulation = _Simulation(job)
+        simulation.run()
+    finally:
+        b2.prefs.codegen.target = target
+    spikes = {name: simulation.events(name) for name in job.recorded if job.records(name, "spikes")}
+    fields = [(name, field) for name, known in job.recorded.items() for field in known if field != "spikes"]
+    traces = {f"{name}.{field}": simulation.trace(name, field) for name, field in fields}
+    n_spikes, n_events = simulation.counts()
+    counts = Counts(n_spikes, n_events, wall_s=time.perf_counter() - start)
+    return Record(spikes, traces, simulation.final_weights(), counts)
+
+
+class _Simulation:
+    """The brian2 objects of a job, by the names of populations and projections.
+
+    fired: population -> steps and units of its spikes.
+    """
+
+    def __init__(self, job: Job):
+        self.job, self.dt = job, job.net.dt * b2.ms
+        self.clock = b2.Clock(dt=self.dt)
+        self.fired = {name: _sent(job, name) for name in job.inputs}
+        self.groups = {p.name: self._source(p) if p.name in job.inputs else self._group(p) for p in job.order}
+        self.synapses = {p.name: self._synapses(p) for p in job.net.projections}
+        spiking = [p.name for p in job.order if not p.model.graded and p.name not in job.inputs]
+        self.spikes = {name: b2.SpikeMonitor(self.groups[name]) for name in spiking}
+        self.states = {name: self._monitor(name) for name in job.recorded}
+
+    def run(self) -> None:
+        parts = (self.groups, self.synapses, self.spikes, self.states)
+        network = b2.Network([thing for part in parts for thing in part.values() if thing is not None])
+        network.schedule = SCHEDULE
+        network.run(self.job.n_steps * self.dt, namespace={})
+        for name, monitor in self.spikes.items():
+            step = np.rint(np.asarray(monitor.t) / float(self.dt)).astype(np.int64)
+            self.fired[name] = step, np.array(monitor.i, np.int32)
+        for name, state in self.job.initial.items():
+            for field in state._fields:
+                if field in self.groups[name].variables and not np.isfinite(self._values(name, field)).all():
+                    raise FloatingPointError(f"{field} of population {name!r} is not finite; lower the weights or dt")
+
+    def _values(self, name: str, field: str) -> np.ndarray:
+        return self.groups[name].variables[field].get_value()
+
+    def _source(self, population: Population) -> Any:
+        step, units = self.fired[population.name]
+        times = step * self.dt
+        return b2.SpikeGeneratorGroup(population.size, units, times, clock=self.clock, when="start", sorted=True)
+
+    def _group(self, population: Population) -> Any:
+        name, model = population.name, _model(self.job, population.name)
+        parameters, declared = _parameters(model)
+        refractory: Any = "t_ref + dt" if "t_ref" in parameters else False
+        group = b2.NeuronGroup(
+            population.size,
+            "\n".join([model.EQUATIONS, *(f"{key} : {unit} (constant)" for key, unit in declared.items())]),
+            method=model.METHOD,
+            threshold=model.THRESHOLD or None,
+            reset=model.RESET or None,
+            refractory=refractory,
+            namespace={key: value for key, value in parameters.items() if key not in declared},
+            clock=self.clock,
+        )
+        for key in declared:
+            setattr(group, key, parameters[key])
+        for field, value in self.job.initial[name]._asdict().items():
+            if field in group.variables:
+                setattr(group, field, value * _unit(group, field))
+        return group
+
+    def _synapses(self, projection: Projection) -> Any:
+        pre, rule = projection.pre, projection.rule if self.job.plastic else None
+        sources, targets, w = _sparse(self.job.weights[projection.name])
+        if _is_current(self.job.inputs.get(pre)):
+            w = w * np.asarray(self.job.inputs[pre], float)[0, sources]
+        if not len(targets):
+            return None
+        on_arrival = _model(self.job, projection.post).ON_ARRIVAL
+        synapses = b2.Synapses(
+            self.groups[pre],
+            self.groups[projection.post],
+            "w : 1" if rule is None else f"w : 1\n{rule.EQUATIONS}",
+            on_pre=on_arrival if rule is None else f"{on_arrival}\n{rule.ON_PRE}",
+            on_post=None if rule is None else rule.ON_POST,
+            delay=(self.job.net.delay_steps(projection) - (pre not in self.job.inputs)) * self.dt,
+            namespace={} if rule is None else _parameters(rule)[0],
+            clock=self.clock,
+        )
+        if rule is not None:
+            synapses.post.when = "resets"
+        synapses.connect(i=sources, j=targets)
+        synapses.w = w
+        return synapses
+
+    def _monitor(self, name: str) -> Any:
+        fields = [field for field in self.job.recorded[name] if field not in ("spikes", "output")]
+        if not fields:
+            return None
+        return b2.StateMonitor(self.groups[name], fields, record=True, when="end", clock=self.clock)
+
+    def events(self, name: str) -> Events:
+        step, units = self.fired[name]
+        return Events(step * self.job.net.dt, units, np.array([0, len(step)]))
+
+    def trace(self, name: str, field: str) -> np.ndarray:
+        """Values [T, B = 1, N] in our units."""
+        if field != "output":
+            values = getattr(self.states[name], field) / _unit(self.groups[name], field)
+            return np.asarray(values).T[:, None, :]
+        spikes_TBN = np.zeros((self.job.n_steps, 1, self.job.net.population(name).size))
+        step, units = self.fired[name]
+        spikes_TBN[step, 0, units] = 1.0
+        return spikes_TBN
+
+    def final_weights(self) -> dict[str, Any]:
+        """The weights at the end, in the form in which they were given."""
+        final = dict(self.job.weights)
+        for projection in self.job.net.projections:
+            synapses, given = self.synapses[projection.name], final[projection.name]
+            if self.job.plastic and projection.rule is not None and synapses is not None:
+                w = np.array(synapses.w)
+                if isinstance(given, Synapses):
+                    final[projection.name] = given._replace(weights=w.astype(given.weights.dtype))
+                else:
+                    final[projection.name] = w.reshape(given.shape[::-1]).T.astype(given.dtype)
+        return final
+
+    def counts(self) -> tuple[int, int]:
+        """Spikes, and synaptic events from the fan-out of the neurons that sent them."""
+        n_events = 0
+        for projection in self.job.net.projections:
+            step, units = self.fired[projection.pre]
+            delivered = units[step + self.job.net.delay_steps(projection) < self.job.n_steps]
+            sources, _, _ = _sparse(self.job.weights[projection.name])
+            n_events += int(np.bincount(sources, minlength=units.max(initial=0) + 1)[delivered].sum())
+        return sum(len(self.fired[name][0]) for name in self.spikes), n_events
+
+
+def _check(job: Job) -> None:
+    """Raise ValueError for what brian2 cannot do with this job, though it could run the network."""
+    if job.n_samples > 1:
+        raise ValueError(f"backend 'brian' runs one sample at a time, got {job.n_samples}; pass them one by one")
+    for projection in job.net.projections:
+        if job.plastic and projection.rule is not None and _is_current(job.inputs.get(projection.pre)):
+            raise ValueError(f"projection {projection.name!r} is plastic, but its input is direct current; give Events")
+    for name, state in job.initial.items():
+        model = _model(job, name)
+        known = b2.Equations(model.EQUATIONS).diff_eq_names | (set() if model.graded else {"spikes", "output"})
+        for field in job.recorded.get(name, []):
+            if field not in known:
+                raise ValueError(f"cannot record '{name}.{field}': brian2 has no such variable; leave it out")
+        for field, value in state._asdict().items():
+            if field not in known and np.any(value):
+                raise ValueError(f"initial '{name}.{field}': brian2 has no such variable; leave it at 0")
+
+
+def _model(job: Job, name: str) -> Any:
+    """The model of a population that is not a source."""
+    return job.net.population(name).model
+
+
+def _is_current(given: Any) -> bool:
+    """Whether an input is values [B, N], sent at every step."""
+    return given is not None and not isinstance(given, Events) and given.ndim == 2
+
+
+def _sent(job: Job, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and units of the spikes of a source, each once a step."""
+    given, n_units = job.inputs[name], job.net.population(name).size
+    if isinstance(given, Events):
+        step, units = bin_times(given.times, job.net.dt), given.units
+        pairs = np.unique(step * n_units + units)
+        pairs = pairs[pairs < job.n_steps * n_units]
+        return pairs // n_units, (pairs % n_units).astype(np.int32)
+    values = np.asarray(given)
+    if values.ndim == 3 and not np.isin(values, (0, 1)).all():
+        raise ValueError(f"input {name!r}: a raster for this backend holds 0 and 1 only; use torch_dense")
+    step, units = np.nonzero(values[:, 0] if values.ndim == 3 else np.repeat(values, job.n_steps, axis=0))
+    return step, units.astype(np.int32)
+
+
+def _sparse(given: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Presynaptic neuron, postsynaptic neuron and weight of each synapse."""
+    if isinstance(given, Synapses):
+        return given.sources, given.targets, np.asarray(given.weights, float)
+    n_post, n_pre = given.shape
+    sources, targets = np.divmod(np.arange(n_pre * n_post), n_post)
+    return sources, targets, np.asarray(given, float).T.ravel()
+
+
+def _parameters(model: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """The parameters of a model or a rule as quantities, and the declarations of those given per neuron."""
+    parameters, declared = {}, {}
+    for field in dataclasses.fields(model):
+        value = getattr(model, field.name)
+        if "unit" in field.metadata and not isinstance(value, str):
+            unit, declaration = UNITS[field.metadata["unit"]]
+            parameters[field.name] = np.asarray(value, float) * unit if np.ndim(value) else value * unit
+            if np.ndim(value):
+                declared[field.name] = declaration
+    return parameters, declared
+
+
+def _unit(group: Any, field: str) -> Any:
+    """Our unit of a variable, from its dimensions."""
+    dimensions = group.variables[field].dim
+    return next(unit for unit, _ in UNITS.values() if b2.get_dimensions(unit) == dimensions)

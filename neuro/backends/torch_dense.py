@@ -24,15 +24,15 @@ from neuro.record import Counts, Record
 
 def step_function(x: Tensor) -> Tensor:
     """1 where x >= 0, else 0; without a gradient."""
-    return (x >= 0).to(x.dtype)
+    return torch.ge(x.detach(), 0, out=torch.empty_like(x))  # writing floats is ten times as fast as booleans
 
 
 def _where(condition, a, b):
-    """torch.where takes twice as long where one side is a number."""
-    if not isinstance(a, Tensor) and isinstance(b, Tensor):
-        return b.masked_fill(condition, a)
-    if not isinstance(b, Tensor) and isinstance(a, Tensor):
-        return a.masked_fill(~condition, b)
+    """Chooses at once where there is nothing to compute: a refractory period of 0 then costs nothing."""
+    if isinstance(condition, bool):
+        return a if condition else b
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b:
+        return a
     return torch.where(condition, a, b)
 
 
@@ -130,7 +130,8 @@ class _Population:
         c = population.model.coefficients(job.net.dt)
         self.coefficients = type(c)(*_on(like, c))
         start = job.initial[population.name]
-        self.state = type(start)(*(self.output + value for value in _on(like, start)))
+        # A field that starts at 0 stays a number until the step makes it a tensor: see _where.
+        self.state = type(start)(*(_started(value, self.output) for value in _on(like, start)))
         self.step = rebind(population.model.step, names)
 
     def advance(self, x: Tensor | None, step: int) -> None:
@@ -143,7 +144,8 @@ class _Population:
             self.sent_N += self._count(self.output)
         self.history[step % len(self.history)] = self.output
         for field, values in self.kept.items():
-            values.append(self.output if field in ("output", "spikes") else getattr(self.state, field))
+            value = self.output if field in ("output", "spikes") else getattr(self.state, field)
+            values.append(value if isinstance(value, Tensor) else torch.full_like(self.output, value))
 
     def _count(self, output_BN: Tensor) -> Tensor:
         """How many samples have a non-zero output, for each neuron; a spike is a 1, so a sum counts it."""
@@ -162,6 +164,10 @@ class _Population:
     def sent(self, step: int) -> Tensor:
         """What was sent in an earlier step, or in this one if the population has advanced."""
         return self.history[step % len(self.history)]
+
+
+def _started(value: Any, like: Tensor) -> Any:
+    return value if isinstance(value, float) and value == 0.0 else like + value
 
 
 def _input_tensor(job: Job, population: Population, like: Tensor) -> Tensor:

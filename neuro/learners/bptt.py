@@ -60,7 +60,7 @@ class BPTT:
             bound = n_pre**-0.5
             w_JI = torch.empty(n_post, n_pre).uniform_(-bound, bound, generator=rng)
             weights[projection.name] = w_JI.requires_grad_()
-        optimiser = torch.optim.Adam(weights.values(), lr=self.lr)
+        optimiser = torch.optim.Adam(weights.values(), lr=self.lr, fused=True)
         return LearnerState(problem, weights, {"adam": optimiser}, rng)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from neuro.backends.torch_dense import step_function
+
 
 class Surrogate(NamedTuple):
     """smooth(x, slope), its derivative(x, slope), and where it comes from."""
@@ -58,7 +60,7 @@ class _Spike(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, derivative: Callable, slope: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.derivative, ctx.slope = derivative, slope
-        return (x >= 0).to(x.dtype)
+        return step_function(x)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:

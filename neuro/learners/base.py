@@ -77,6 +77,13 @@ class Learner(Protocol):
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor: ...
 
 
+def flat(inputs: Tensor | Events) -> Tensor:
+    """Static samples as rows [B, I]. ValueError where the task gives events."""
+    if isinstance(inputs, Events):
+        raise ValueError("this learner takes static samples, and the task gives events; choose a static task")
+    return inputs.flatten(1)
+
+
 def n_weights(state: LearnerState) -> int:
     """Number of learned numbers, feedback networks included."""
     return sum(weight.numel() for weight in state.weights.values())

@@ -9,15 +9,16 @@
    feedback network; the input of every layer is detached in both.
 2. In layer k the product of a sample's activity and each class's feedback is pulled to 1 for its own
    class and to 0 for the others. loss_k changes W_k and V_{k+1} and nothing else.
-3. loss_0 trains V_1 alone, and nothing reads V_1: after about 10 passes of MNIST at learning rate 1 it
-   oscillates, in the authors' settings too, without a trace in the forward network.
+3. loss_0 trains V_1 alone, and nothing reads V_1. At this learning rate V_1 comes to oscillate (on MNIST
+   after about 6 passes; 11 with batches of 256), and the feedback's clip, idle before, acts from then on.
+   Without loss_0 the validation accuracy stayed within 0.15 % (24 passes, batches of 256).
 4. Gradients are clipped to a norm, each network on its own; plain gradient descent.
 Only the forward network answers: argmax of a_L.
 
 Axes: B sample, C class, I input of a layer, J its output (in the forward sense, both networks).
 References: kao2024 (method; the numbers are those of mnist_ccl.yaml in IandRover/CCL-NeurIPS24).
-Deviations: batches of 64 samples (authors: 256, which needs more than 40 passes of MNIST for the accuracy that 64
-reaches in 12). Inputs are standardised by the mean and deviation of the training images at hand (authors:
+Deviations: batches of 64 samples (authors: 256; on MNIST, 12 passes with 64 reach what takes more than
+40 with 256). Inputs are standardised by the mean and deviation of the training images at hand (authors:
 0.1307 and 0.3081, those of MNIST). The weights left by the last update answer; the authors keep those
 of the epoch with the best validation loss.
 """
@@ -33,7 +34,7 @@ from torch.nn.functional import cross_entropy, elu, linear, one_hot
 from torch.nn.utils import clip_grad_norm_
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem
+from neuro.learners.base import Batch, LearnerState, Problem, flat
 from neuro.record import Counts
 from neuro.units import param
 
@@ -99,10 +100,8 @@ class CounterCurrent:
 
 def _run_forward(state: LearnerState, inputs: Tensor | Events) -> list[Tensor]:
     """Activities a_0 (the standardised input) to a_L (scores) of the forward network."""
-    if isinstance(inputs, Events):
-        raise TypeError("CounterCurrent takes static inputs [B, ...], not Events; choose a static task")
     problem = state.problem
-    activities = [(inputs.flatten(1) - problem.input_mean) / problem.input_std]
+    activities = [(flat(inputs) - problem.input_mean) / problem.input_std]
     n_layers = len(state.weights) // 2
     for k in range(1, n_layers + 1):
         drive_BJ = linear(activities[-1].detach(), state.weights[f"forward_{k}"])

@@ -8,8 +8,8 @@
 
 1. A neutral pass of the batch gives q. Each image's false label is drawn in proportion to q among the
    wrong ones: what the network confuses now is what it must learn to reject (section 3.3).
-2. The true and the false pairs pass together. Every h_k is detached and has unit length per unit, so
-   a layer cannot read its predecessor's goodness, and loss_k changes W_k and b_k and nothing else.
+2. The true and the false pairs pass together. Every h_k is detached and has mean square 1, so a layer
+   cannot read its predecessor's goodness, and loss_k changes W_k and b_k and nothing else.
 3. S and s learn by cross-entropy on the neutral pass and reach no layer below them.
 Inference "goodness": one pass with each label; the goodness of all layers but the first is summed and
 the largest wins. "softmax": one neutral pass; the largest of q wins. A single layer stands for "all but
@@ -22,7 +22,7 @@ black in MNIST). Two layers of 500 units (paper: four of 2000). Goodness is a me
 threshold of 1 and a slope of 10, that is, 10/500 on the sum (paper: the sum itself, slope 1, threshold
 not given). Adam at 1e-3 in batches of 100 (paper: not given; loweX/Forward-Forward: momentum SGD at
 1e-3, weight decay, peer normalisation, wrong labels drawn evenly, the gradient passed through silent
-units, the input normalised; none of these here). The order within a batch is: q first, then learning.
+units, the input normalised; none of these here).
 """
 
 import math
@@ -36,7 +36,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear, one_hot, softplus
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem
+from neuro.learners.base import Batch, LearnerState, Problem, flat
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -79,7 +79,7 @@ class ForwardForward:
         return LearnerState(problem, weights, optimisers, rng)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
-        image_BJ = _image_drive(state, _flat(batch.inputs))
+        image_BJ = _image_drive(state, flat(batch.inputs))
         logits_BC = _softmax_logits(state, self._run(state, image_BJ, _neutral(state)))
         wrong_B = _draw_wrong(logits_BC.detach(), batch.labels, state.rng)
         labels_PBC = one_hot(torch.stack([batch.labels, wrong_B]), state.problem.n_classes).float()
@@ -95,7 +95,7 @@ class ForwardForward:
 
     @torch.no_grad()
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
-        image_BI = _flat(inputs)
+        image_BI = flat(inputs)
         image_BJ = _image_drive(state, image_BI)
         if self.inference == "softmax":
             labels_PBC = _neutral(state)
@@ -128,12 +128,6 @@ class ForwardForward:
         """The loss of one layer; pass 0 is true, pass 1 is false."""
         log_odds_PB = self.sharpness * (a_PBJ.square().mean(2) - self.threshold)
         return softplus(-log_odds_PB[0]).mean() + softplus(log_odds_PB[1]).mean()
-
-
-def _flat(inputs: Tensor | Events) -> Tensor:
-    if isinstance(inputs, Events):
-        raise TypeError("ForwardForward takes static inputs [B, ...], not Events; choose a static task")
-    return inputs.flatten(1)
 
 
 def _image_drive(state: LearnerState, image_BI: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ class Projection:
 
     delay: ms, a multiple of dt, the same for all synapses. rule: how the weights change when a
     simulation is plastic. modulator: name of a graded population of size 1 whose output is the rule's
-    third factor.
+    third factor. receptor: which input of the postsynaptic model it reaches; None: its first.
     """
 
     pre: str
@@ -151,6 +151,7 @@ class Projection:
     delay: float = 0.0
     rule: Rule | None = None
     modulator: str | None = None
+    receptor: str | None = None
 
     @property
     def name(self) -> str:
@@ -187,6 +188,11 @@ class Network:
                 return population
         raise ValueError(unknown("population", name, [population.name for population in self.populations]))
 
+    def receptor(self, projection: Projection) -> str:
+        """The input of the postsynaptic model that a projection reaches."""
+        model: Any = self.population(projection.post).model
+        return projection.receptor or model.receptors[0]
+
     def delay_steps(self, projection: Projection) -> int:
         return steps(projection.delay, self.dt, f"Projection {projection.name!r}: delay")
 
@@ -216,6 +222,8 @@ def _check_projection(projection: Projection, net: Network) -> None:
     pre, post = net.population(projection.pre), net.population(projection.post)
     if isinstance(post.model, Source):
         raise ValueError(f"{where}: {post.name!r} is a source and receives nothing; choose another target")
+    if projection.receptor is not None and projection.receptor not in post.model.receptors:
+        raise ValueError(f"{where}: {unknown('receptor', projection.receptor, post.model.receptors)}")
     net.delay_steps(projection)
     try:
         projection.connect.check(pre.size, post.size)

@@ -146,7 +146,7 @@ class _Simulation:
             w = w * np.asarray(self.job.inputs[pre], float)[0, sources]
         if not len(targets):
             return None
-        on_arrival = _model(self.job, projection.post).ON_ARRIVAL
+        on_arrival = _model(self.job, projection.post).ON_ARRIVAL[self.job.net.receptor(projection)]
         synapses = b2.Synapses(
             self.groups[pre],
             self.groups[projection.post],

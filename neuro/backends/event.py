@@ -105,7 +105,8 @@ class _Simulation:
             put[f"c{p}_{field}"] = self._number(value)
         delays = [job.net.delay_steps(k) for k in job.net.projections if k.pre == population.name]
         depth = max(delays, default=0) + 1
-        put[f"x{p}"] = np.zeros(size, self.dtype)
+        for receptor in model.receptors:
+            put[f"x{p}_{receptor}"] = np.zeros(size, self.dtype)
         put[f"output{p}"] = np.zeros(size, self.dtype) if model.graded else np.zeros(-(-size // 8) * 8, np.uint8)
         put[f"history{p}"] = np.empty((depth, size), np.int32)
         put[f"fired{p}"] = np.zeros(depth, np.int64)
@@ -129,7 +130,7 @@ class _Simulation:
         put[f"row{k}"], put[f"target{k}"], put[f"w{k}"] = row, target, w
         values = self.inputs.get(projection.pre)
         constant = isinstance(values, np.ndarray) and rule is None
-        places = self.place[pre.name], self.place[post.name]
+        places = self.place[pre.name], self.place[post.name], job.net.receptor(projection)
         if rule is None:
             return ProjectionKind(k, *places, constant, None, None, None)
         if isinstance(values, np.ndarray):

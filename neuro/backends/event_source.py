@@ -44,6 +44,7 @@ class ProjectionKind:
     k: int
     pre: int
     post: int
+    receptor: str
     constant: bool  # direct current from a source
     rule: Any  # None: the weights stay
     coefficients: Any
@@ -91,9 +92,13 @@ def population_arguments(kind: PopulationKind) -> list[str]:
         return [f"units{p}", f"offsets{p}"]
     names = [f"{field}{p}" for field in kind.model.State._fields]
     names += [f"c{p}_{field}" for field in kind.coefficients._fields]
-    names += [f"x{p}", f"output{p}", f"history{p}", f"fired{p}"]
+    names += [*_arrival_names(kind), f"output{p}", f"history{p}", f"fired{p}"]
     names += [f"trace{p}_{field}" for field in kind.keep]
     return names + ([f"spike_steps{p}", f"spike_units{p}", f"n_kept{p}"] if kind.keep_spikes else [])
+
+
+def _arrival_names(kind: PopulationKind) -> list[str]:
+    return [f"x{kind.p}_{receptor}" for receptor in kind.model.receptors]
 
 
 def projection_arguments(kind: ProjectionKind) -> list[str]:
@@ -134,19 +139,24 @@ def _advance_source(kind: PopulationKind) -> list[str]:
     p, fields = kind.p, kind.model.State._fields
     arguments = [f"{field}_" for field in fields] + [f"c_{f}" for f in kind.coefficients._fields]
     values = [f"c_{f}[j]" if f in kind.per_neuron else f"c_{f}" for f in kind.coefficients._fields]
+    arrivals = [f"x_{receptor}" for receptor in kind.model.receptors]
+    x = ", ".join(f"{name}[j]" for name in arrivals)
+    several = [f"Arrivals{p} = Model{p}.Arrivals"] if len(arrivals) > 1 else []
     return [
         _import(type(kind.model), f"Model{p}"),
         _import(type(kind.coefficients), f"Coefficients{p}"),
         f"State{p} = Model{p}.State",
+        *several,
         f"step{p} = njit(rebind(Model{p}.step, NUMBA))",
         "@njit(nogil=True)",
-        f"def advance{p}({', '.join(arguments)}, x, output):",
-        "    for j in range(x.shape[0]):",
+        f"def advance{p}({', '.join(arguments + arrivals)}, output):",
+        f"    for j in range({arrivals[0]}.shape[0]):",
         f"        c = Coefficients{p}({', '.join(values)})",
-        f"        out, s = step{p}(State{p}({', '.join(f'{f}_[j]' for f in fields)}), x[j], c)",
+        f"        x = Arrivals{p}({x})" if several else f"        x = {x}",
+        f"        out, s = step{p}(State{p}({', '.join(f'{f}_[j]' for f in fields)}), x, c)",
         *[f"        {field}_[j] = s.{field}" for field in fields],
         "        output[j] = out",
-        "        x[j] = 0",
+        *[f"        {name}[j] = 0" for name in arrivals],
     ]
 
 
@@ -234,16 +244,18 @@ def _population_source(
     lines = [line for projection in incoming for line in _receive_source(projection, populations)]
     state = [f"{field}{p}" for field in kind.model.State._fields]
     state += [f"c{p}_{field}" for field in kind.coefficients._fields]
-    lines.append(f"advance{p}({', '.join(state)}, x{p}, output{p})")
+    arrivals = _arrival_names(kind)
+    size = f"{arrivals[0]}.shape[0]"
+    lines.append(f"advance{p}({', '.join(state + arrivals)}, output{p})")
     for field in kind.keep:
         value = f"output{p}" if field == "output" else f"{field}{p}"
-        lines += [f"trace{p}_{field}[step] = {value}[: x{p}.shape[0]]"]
+        lines += [f"trace{p}_{field}[step] = {value}[:{size}]"]
     if kind.model.graded:
         return lines
     lines += [
         f"slot = step % history{p}.shape[0]",
         f"ids = history{p}[slot]",
-        f"n = collect(output{p}, x{p}.shape[0], ids)",
+        f"n = collect(output{p}, {size}, ids)",
         f"fired{p}[slot] = n",
         "counts[0] += n",
     ]
@@ -262,23 +274,23 @@ def _population_source(
             f"    spike_steps{p}[n_kept{p}[0] + q] = step",
             f"    spike_units{p}[n_kept{p}[0] + q] = ids[q]",
             f"n_kept{p}[0] += n",
-            f"if n_kept{p}[0] + x{p}.shape[0] > spike_steps{p}.shape[0]:",
+            f"if n_kept{p}[0] + {size} > spike_steps{p}.shape[0]:",
             "    stop = step + 1",
         ]
     return lines
 
 
 def _receive_source(kind: ProjectionKind, populations: list[PopulationKind]) -> list[str]:
-    k, pre = kind.k, kind.pre
+    k, pre, x_post = kind.k, kind.pre, f"x{kind.post}_{kind.receptor}"
     if kind.constant:
         return [
             f"if step >= delay{k}:",
             f"    for j in range(drive{k}.shape[0]):",
-            f"        x{kind.post}[j] += drive{k}[j]",
+            f"        {x_post}[j] += drive{k}[j]",
             f"    counts[1] += drive_events{k}",
         ]
     lines: list[str] = []
-    arguments = f"row{k}, target{k}, w{k}, x{kind.post}"
+    arguments = f"row{k}, target{k}, w{k}, {x_post}"
     deliver = f"    counts[1] += deliver(ids, n, {arguments})"
     after: list[str] = []
     if kind.rule is not None:

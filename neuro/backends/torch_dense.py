@@ -73,11 +73,11 @@ def run(job: Job, surrogate: Callable[[Tensor], Tensor] = step_function) -> Reco
     incoming = {name: [p for p in projections if p.post == name] for name in populations}
     for step in range(job.n_steps):
         for name, population in populations.items():
-            x = None
+            arrivals: dict[str, Tensor] = {}
             for projection in incoming[name]:
-                arrivals = projection.receive(step)
-                x = arrivals if x is None else x + arrivals
-            population.advance(x, step)
+                x, receptor = projection.receive(step), projection.receptor
+                arrivals[receptor] = arrivals[receptor] + x if receptor in arrivals else x
+            population.advance(arrivals, step)
             for projection in incoming[name]:
                 projection.learn_from_post(population.output)
     counts = Counts(
@@ -117,7 +117,8 @@ class _Population:
         self.kept: dict[str, list[Tensor]] = {field: [] for field in job.recorded.get(population.name, [])}
         self.n_steps = job.n_steps
         delays = [job.net.delay_steps(p) for p in job.net.projections if p.pre == population.name]
-        self.output = like.new_zeros(job.n_samples, population.size)
+        self.model: Any = population.model
+        self.output = self.silence = like.new_zeros(job.n_samples, population.size)
         self.history = [self.output] * (max(delays, default=0) + 1)
         self.sent_N = like.new_zeros(population.size, dtype=torch.float64)  # non-zero outputs, all samples
         self.spikes = not isinstance(population.model, Source) and not population.model.graded
@@ -127,19 +128,20 @@ class _Population:
         if isinstance(population.model, Source):
             self.input = _input_tensor(job, population, like)
             return
-        c = population.model.coefficients(job.net.dt)
+        c = self.model.coefficients(job.net.dt)
         self.coefficients = type(c)(*_on(like, c))
         start = job.initial[population.name]
         # A field that starts at 0 stays a number until the step makes it a tensor: see _where.
         self.state = type(start)(*(_started(value, self.output) for value in _on(like, start)))
-        self.step = rebind(population.model.step, names)
+        self.step = rebind(self.model.step, names)
 
-    def advance(self, x: Tensor | None, step: int) -> None:
+    def advance(self, arrivals: dict[str, Tensor], step: int) -> None:
         if self.input is not None:
             self.output = self.input if self.input.ndim == 2 else self.input[step]
         else:
-            x = torch.zeros_like(self.output) if x is None else x
-            self.output, self.state = self.step(self.state, x, self.coefficients)
+            x = [arrivals.get(receptor, self.silence) for receptor in self.model.receptors]
+            given = x[0] if len(x) == 1 else self.model.Arrivals(*x)
+            self.output, self.state = self.step(self.state, given, self.coefficients)
         if self.is_counted:
             self.sent_N += self._count(self.output)
         self.history[step % len(self.history)] = self.output
@@ -188,7 +190,7 @@ class _Projection:
         names: dict[str, Any],
         populations: dict[str, _Population],
     ):
-        self.name, self.post = projection.name, projection.post
+        self.name, self.post, self.receptor = projection.name, projection.post, job.net.receptor(projection)
         self.pre = populations[projection.pre]
         self.modulator = populations[projection.modulator] if projection.modulator else None
         self.delay = job.net.delay_steps(projection)

@@ -8,18 +8,20 @@ from neuro.neurons import izhikevich, leaky_integrator, lif, lif_delta
 class Model(Protocol):
     """A frozen dataclass of parameters plus a pure step over typed state (see lif.py).
 
-    graded: the step returns a number to be sent on, not a spike. arrival_unit: of what arrives.
+    graded: the step returns a number to be sent on, not a spike. receptors: names of the inputs, in order;
+    a step gets one number where there is one, else the NamedTuple Arrivals of all. arrival_unit: of these.
     EQUATIONS, THRESHOLD, RESET, ON_ARRIVAL, METHOD: the same model a second time, for brian2.
     """
 
     State: ClassVar[Any]
     step: ClassVar[Any]
     graded: ClassVar[bool]
+    receptors: ClassVar[tuple[str, ...]]
     arrival_unit: ClassVar[str]
     EQUATIONS: ClassVar[str]
     THRESHOLD: ClassVar[str]
     RESET: ClassVar[str]
-    ON_ARRIVAL: ClassVar[str]
+    ON_ARRIVAL: ClassVar[dict[str, str]]
     METHOD: ClassVar[str]
 
     @property

@@ -60,6 +60,7 @@ class Izhikevich:
     State: ClassVar = IzhikevichState
     step: ClassVar = staticmethod(izhikevich_step)
     graded: ClassVar[bool] = False
+    receptors: ClassVar[tuple[str, ...]] = ("input",)
     arrival_unit: ClassVar[str] = "mV"
 
     EQUATIONS: ClassVar[str] = """
@@ -68,7 +69,7 @@ class Izhikevich:
     """
     THRESHOLD: ClassVar[str] = "v >= v_peak"
     RESET: ClassVar[str] = "v = c; u += d"
-    ON_ARRIVAL: ClassVar[str] = "v_post += w * mV"
+    ON_ARRIVAL: ClassVar[dict[str, str]] = {"input": "v_post += w * mV"}
     METHOD: ClassVar[str] = "euler"
 
     def coefficients(self, dt: float) -> IzhikevichCoefficients:

@@ -39,12 +39,13 @@ class LeakyIntegrator:
     State: ClassVar = LeakyIntegratorState
     step: ClassVar = staticmethod(leaky_integrator_step)
     graded: ClassVar[bool] = True
+    receptors: ClassVar[tuple[str, ...]] = ("input",)
     arrival_unit: ClassVar[str] = "mV"
 
     EQUATIONS: ClassVar[str] = "dv/dt = -(v - v_rest) / tau_m : volt"
     THRESHOLD: ClassVar[str] = ""
     RESET: ClassVar[str] = ""
-    ON_ARRIVAL: ClassVar[str] = "v_post += w * mV"
+    ON_ARRIVAL: ClassVar[dict[str, str]] = {"input": "v_post += w * mV"}
     METHOD: ClassVar[str] = "exact"
 
     def coefficients(self, dt: float) -> LeakyIntegratorCoefficients:

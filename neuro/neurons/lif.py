@@ -70,6 +70,7 @@ class LIF:
     Coefficients: ClassVar = LIFCoefficients
     step: ClassVar = staticmethod(lif_step)
     graded: ClassVar[bool] = False
+    receptors: ClassVar[tuple[str, ...]] = ("input",)
     arrival_unit: ClassVar[str] = "pA"
 
     EQUATIONS: ClassVar[str] = """
@@ -78,7 +79,7 @@ class LIF:
     """
     THRESHOLD: ClassVar[str] = "v >= v_th"
     RESET: ClassVar[str] = "v = v_reset"
-    ON_ARRIVAL: ClassVar[str] = "i_syn_post += w * pA"
+    ON_ARRIVAL: ClassVar[dict[str, str]] = {"input": "i_syn_post += w * pA"}
     METHOD: ClassVar[str] = "exact"
 
     def coefficients(self, dt: float) -> LIFCoefficients:

@@ -61,12 +61,13 @@ class LIFDelta:
     State: ClassVar = LIFDeltaState
     step: ClassVar = staticmethod(lif_delta_step)
     graded: ClassVar[bool] = False
+    receptors: ClassVar[tuple[str, ...]] = ("input",)
     arrival_unit: ClassVar[str] = "mV"
 
     EQUATIONS: ClassVar[str] = "dv/dt = (-(v - v_rest) + r_m * i_ext) / tau_m : volt (unless refractory)"
     THRESHOLD: ClassVar[str] = "v >= v_th"
     RESET: ClassVar[str] = "v = v_reset"
-    ON_ARRIVAL: ClassVar[str] = "v_post += w * mV * int(not_refractory_post)"
+    ON_ARRIVAL: ClassVar[dict[str, str]] = {"input": "v_post += w * mV * int(not_refractory_post)"}
     METHOD: ClassVar[str] = "exact"
 
     def coefficients(self, dt: float) -> LIFDeltaCoefficients:

@@ -13,12 +13,18 @@ _HOME = {
     "Projection": "neuro.network",
     "Network": "neuro.network",
     "Source": "neuro.network",
-    "Dense": "neuro.network",
-    "OneToOne": "neuro.network",
-    "FixedProbability": "neuro.network",
-    "FixedInDegree": "neuro.network",
+    "Dense": "neuro.connectors",
+    "PoissonDrive": "neuro.network",
+    "OneToOne": "neuro.connectors",
+    "FixedProbability": "neuro.connectors",
+    "FixedInDegree": "neuro.connectors",
+    "FixedOutDegree": "neuro.connectors",
+    "DistanceDependent": "neuro.connectors",
+    "FromArrays": "neuro.connectors",
+    "FromSparse": "neuro.connectors",
     "Synapses": "neuro.network",
     "connect": "neuro.network",
+    "memory_estimate": "neuro.network",
     "simulate": "neuro.backends",
     "BACKENDS": "neuro.backends",
     "NEURONS": "neuro.neurons",
@@ -38,11 +44,17 @@ __all__ = [
     "Network",
     "Source",
     "Dense",
+    "PoissonDrive",
     "OneToOne",
     "FixedProbability",
     "FixedInDegree",
+    "FixedOutDegree",
+    "DistanceDependent",
+    "FromArrays",
+    "FromSparse",
     "Synapses",
     "connect",
+    "memory_estimate",
     "simulate",
     "BACKENDS",
     "NEURONS",
@@ -59,19 +71,27 @@ __all__ = [
 
 if TYPE_CHECKING:
     from neuro.backends import BACKENDS, simulate
+    from neuro.connectors import (
+        Dense,
+        DistanceDependent,
+        FixedInDegree,
+        FixedOutDegree,
+        FixedProbability,
+        FromArrays,
+        FromSparse,
+        OneToOne,
+    )
     from neuro.events import Events, make_events
     from neuro.learners import LEARNERS
     from neuro.network import (
-        Dense,
-        FixedInDegree,
-        FixedProbability,
         Network,
-        OneToOne,
+        PoissonDrive,
         Population,
         Projection,
         Source,
         Synapses,
         connect,
+        memory_estimate,
     )
     from neuro.neurons import NEURONS
     from neuro.plasticity import RULES

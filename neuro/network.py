@@ -1,4 +1,4 @@
-"""Networks are data: populations, projections between them, and how these connect.
+"""Networks are data: populations, projections between them, and their weights.
 
 All checks happen at construction; a Network that exists can be run. Weights are a plain dict beside it:
 a projection called "pre->post" has either w_JI (post x pre, where the connector is Dense) or Synapses.
@@ -9,11 +9,14 @@ Axes: I presynaptic neuron, J postsynaptic neuron.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro import poisson
+from neuro.connectors import Connector, Dense, FromArrays, FromSparse
 from neuro.neurons import Model
 from neuro.plasticity import Rule
 from neuro.seeds import child
@@ -53,89 +56,6 @@ class Synapses(NamedTuple):
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
 
-class Connector(Protocol):
-    """How a projection connects."""
-
-    def check(self, n_pre: int, n_post: int) -> None:
-        """Raise ValueError if populations of these sizes cannot be connected so."""
-        ...
-
-    def connect(self, n_pre: int, n_post: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Offsets and targets, as in Synapses."""
-        ...
-
-
-@dataclass(frozen=True)
-class Dense:
-    """All to all. Its weights are one matrix w_JI."""
-
-    def check(self, n_pre, n_post):
-        pass
-
-    def connect(self, n_pre, n_post, rng):
-        targets = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
-        return np.arange(n_pre + 1) * n_post, targets
-
-
-@dataclass(frozen=True)
-class OneToOne:
-    """Neuron i to neuron i, between populations of one size."""
-
-    def check(self, n_pre, n_post):
-        if n_pre != n_post:
-            raise ValueError(f"one-to-one needs populations of one size, got {n_pre} and {n_post}")
-
-    def connect(self, n_pre, n_post, rng):
-        return np.arange(n_pre + 1), np.arange(n_post, dtype=np.int32)
-
-
-@dataclass(frozen=True)
-class FixedProbability:
-    """Each pair is connected with probability p, independently of all others."""
-
-    p: float = param("1", "probability that a pair is connected", minimum=0, maximum=1)
-
-    def check(self, n_pre, n_post):
-        check(self)
-
-    def connect(self, n_pre, n_post, rng):
-        n_pairs = n_pre * n_post
-        pairs = np.arange(n_pairs) if self.p == 1.0 else _bernoulli(n_pairs, self.p, rng)
-        offsets = np.searchsorted(pairs, np.arange(n_pre + 1) * n_post)
-        return offsets.astype(np.int64), (pairs % n_post).astype(np.int32)
-
-
-@dataclass(frozen=True)
-class FixedInDegree:
-    """Each postsynaptic neuron receives from k presynaptic ones, all different, drawn uniformly."""
-
-    k: int = param("1", "number of presynaptic partners of a neuron", minimum=0)
-
-    def check(self, n_pre, n_post):
-        check(self)
-        if self.k > n_pre:
-            raise ValueError(f"in-degree {self.k} is more than the {n_pre} presynaptic neurons; use fewer")
-
-    def connect(self, n_pre, n_post, rng):
-        pre = np.concatenate([rng.choice(n_pre, self.k, replace=False) for _ in range(n_post)])
-        post = np.repeat(np.arange(n_post), self.k)
-        order = np.lexsort((post, pre))
-        offsets = np.searchsorted(pre[order], np.arange(n_pre + 1))
-        return offsets.astype(np.int64), post[order].astype(np.int32)
-
-
-def _bernoulli(n: int, p: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The successes among n Bernoulli trials, drawn through the geometric gaps between them."""
-    found, last = [np.empty(0, np.int64)], -1
-    while p > 0 and last < n:
-        gaps = rng.geometric(p, size=int((n - last) * p + 10 * math.sqrt((n - last) * p) + 10))
-        gaps = np.minimum(gaps, n + 1)  # their sum must not overflow where p is tiny
-        places = last + np.cumsum(gaps)
-        found.append(places[places < n])
-        last = int(places[-1])
-    return np.concatenate(found)
-
-
 @dataclass(frozen=True)
 class Projection:
     """Synapses from one population to another.
@@ -159,12 +79,31 @@ class Projection:
 
 
 @dataclass(frozen=True)
+class PoissonDrive:
+    """Poisson spikes for every neuron of a population, independent of each other, drawn by the backend.
+
+    It stands for a background of `rate` Hz in all, each spike of which has one weight (in the unit of what
+    arrives). receptor: which input of the model it reaches; None: its first.
+    """
+
+    post: str
+    rate: float = param("Hz", "rate of all spikes that a neuron receives", minimum=0)
+    weight: float = param("1", "weight of each, in the unit of what arrives")
+    receptor: str | None = None
+
+    def mean(self, dt: float) -> float:
+        """Spikes a neuron and step of dt (ms)."""
+        return self.rate * dt / 1000.0
+
+
+@dataclass(frozen=True)
 class Network:
-    """Populations and projections, stepped by dt (ms). Every check happens here, once."""
+    """Populations, projections and background drives, stepped by dt (ms). Every check happens here, once."""
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     dt: float
+    drives: tuple[PoissonDrive, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.dt) and self.dt > 0):
@@ -180,6 +119,13 @@ class Network:
             if projections.count(projection.name) > 1:
                 raise ValueError(f"projection {projection.name!r} appears twice; merge the two into one")
             _check_projection(projection, self)
+        for drive in self.drives:
+            if [self.receptor(other) for other in self.drives if other.post == drive.post].count(
+                self.receptor(drive)
+            ) > 1:
+                raise ValueError(f"population {drive.post!r} has two drives at one receptor; add their rates up")
+            check(drive)
+            poisson.thresholds(drive.mean(self.dt))
         update_order(self)
 
     def population(self, name: str) -> Population:
@@ -188,10 +134,15 @@ class Network:
                 return population
         raise ValueError(unknown("population", name, [population.name for population in self.populations]))
 
-    def receptor(self, projection: Projection) -> str:
-        """The input of the postsynaptic model that a projection reaches."""
-        model: Any = self.population(projection.post).model
-        return projection.receptor or model.receptors[0]
+    def receptor(self, incoming: "Projection | PoissonDrive") -> str:
+        """The input of the postsynaptic model that a projection or a drive reaches."""
+        post = self.population(incoming.post)
+        model: Any = post.model
+        if isinstance(model, Source):
+            raise ValueError(f"{post.name!r} is a source and receives nothing; choose another target")
+        if incoming.receptor is not None and incoming.receptor not in model.receptors:
+            raise ValueError(f"population {post.name!r}: {unknown('receptor', incoming.receptor, model.receptors)}")
+        return incoming.receptor or model.receptors[0]
 
     def delay_steps(self, projection: Projection) -> int:
         return steps(projection.delay, self.dt, f"Projection {projection.name!r}: delay")
@@ -220,13 +171,12 @@ def _check_population(population: Population, dt: float) -> None:
 def _check_projection(projection: Projection, net: Network) -> None:
     where = f"Projection {projection.name!r}"
     pre, post = net.population(projection.pre), net.population(projection.post)
-    if isinstance(post.model, Source):
-        raise ValueError(f"{where}: {post.name!r} is a source and receives nothing; choose another target")
-    if projection.receptor is not None and projection.receptor not in post.model.receptors:
-        raise ValueError(f"{where}: {unknown('receptor', projection.receptor, post.model.receptors)}")
     net.delay_steps(projection)
     try:
+        net.receptor(projection)
         projection.connect.check(pre.size, post.size)
+        if pre is not post and not getattr(projection.connect, "autapses", True):
+            raise ValueError(f"autapses=False, but {pre.name!r} and {post.name!r} share no neuron; leave it out")
         if projection.rule is not None:
             check(projection.rule)
     except ValueError as error:
@@ -264,34 +214,96 @@ Values = float | NDArray | Callable[[np.random.Generator, int], NDArray]
 def connect(net: Network, values: Mapping[str, Values], seed: int) -> dict[str, Any]:
     """Draw the connectivity of every projection and give it weights.
 
-    values: projection name -> one number for all synapses, an array (w_JI for Dense, else one a
-    synapse), or a function of (generator, number of synapses). The unit is that of what arrives at the
+    values: projection name -> one number for all synapses, an array (w_JI for Dense, else one a synapse, in
+    the order of the pairs given or of rising presynaptic, then postsynaptic neurons), or a function of
+    (generator, number of synapses). Only FromSparse needs none. The unit is that of what arrives at the
     postsynaptic model, per spike. Returns the weights, float64: w_JI for Dense, else Synapses.
     """
-    weights: dict[str, Any] = {}
     for name in values:
         if name not in [projection.name for projection in net.projections]:
             raise ValueError(unknown("projection", name, [p.name for p in net.projections]))
     for projection in net.projections:
-        if projection.name not in values:
+        if projection.name not in values and not isinstance(projection.connect, FromSparse):
             raise ValueError(f"projection {projection.name!r} has no weights; give values[{projection.name!r}]")
-        n_pre, n_post = net.population(projection.pre).size, net.population(projection.post).size
-        value = values[projection.name]
-        if isinstance(projection.connect, Dense):
-            if callable(value):
-                value = value(child(seed, projection.name, "weights"), n_pre * n_post).reshape(n_post, n_pre)
-            w_JI = np.asarray(value, float)
-            weights[projection.name] = np.full((n_post, n_pre), value, float) if w_JI.ndim == 0 else w_JI
-        else:
-            rng = child(seed, projection.name, "connectivity")
-            offsets, targets = projection.connect.connect(n_pre, n_post, rng)
-            if callable(value):
-                value = value(child(seed, projection.name, "weights"), len(targets))
-            w = np.asarray(value, float)
-            w = np.full(len(targets), value, float) if w.ndim == 0 else w
-            weights[projection.name] = Synapses(offsets, targets, w)
+    _check_memory(net, values)
+    weights = {projection.name: _connect(projection, net, values, seed) for projection in net.projections}
     check_weights(net, weights)
     return weights
+
+
+def _connect(projection: Projection, net: Network, values: Mapping[str, Values], seed: int) -> Any:
+    connector, name = projection.connect, projection.name
+    n_pre, n_post = net.population(projection.pre).size, net.population(projection.post).size
+    value = values.get(name)
+    rng = child(seed, name, "weights")
+    if isinstance(connector, Dense):
+        if callable(value):
+            value = np.reshape(value(rng, n_pre * n_post), (n_post, n_pre))
+        w_JI = np.asarray(value, float)
+        return np.full((n_post, n_pre), value, float) if w_JI.ndim == 0 else w_JI
+    offsets, targets = connector.connect(n_pre, n_post, child(seed, name, "connectivity"))
+    if value is None and isinstance(connector, FromSparse):
+        value = connector.weights()
+    if callable(value):
+        value = value(rng, len(targets))
+    w = np.asarray(value, float)
+    if w.ndim == 0:
+        w = np.full(len(targets), value, float)
+    elif isinstance(connector, FromArrays | FromSparse) and w.shape == targets.shape:
+        w = w[connector.order(n_pre, n_post)]
+    return Synapses(offsets, targets, w)
+
+
+def memory_estimate(net: Network) -> int:
+    """Bytes of the synapses and the state of a network, before it is built; the mean where these are drawn.
+
+    Counts 8 for a weight, and 4 more for the target of a sparse one, the offsets, and 8 for every trace of a
+    rule and every field, arrival and output of a neuron. Backends take more: copies of weights that change,
+    an index of columns for rules, spikes under way, records; torch_dense makes sparse projections dense.
+    """
+    return sum(_state_bytes(population) for population in net.populations) + sum(
+        _synapse_bytes(projection, net) for projection in net.projections
+    )
+
+
+def _state_bytes(population: Population) -> int:
+    model: Any = population.model
+    if isinstance(model, Source):
+        return 0
+    return 8 * population.size * (len(model.State._fields) + len(model.receptors) + 1)
+
+
+def _synapse_bytes(projection: Projection, net: Network) -> int:
+    n_pre, n_post = net.population(projection.pre).size, net.population(projection.post).size
+    n_synapses = projection.connect.n_synapses(n_pre, n_post)
+    rule: Any = projection.rule
+    traces = 0 if rule is None else 8 * (len(rule.PreTraces._fields) * n_pre + len(rule.PostTraces._fields) * n_post)
+    if isinstance(projection.connect, Dense):
+        return round(8 * n_synapses) + traces
+    return round(12 * n_synapses) + 8 * (n_pre + 1) + traces
+
+
+def _check_memory(net: Network, values: Mapping[str, Values]) -> None:
+    """Raise ValueError if a network needs more memory than the machine has left. Arrays given are there already."""
+    given = sum(value.nbytes for value in values.values() if isinstance(value, np.ndarray))
+    needed, available = memory_estimate(net) - given, _available_memory()
+    if available is not None and needed > available and net.projections:
+        largest = max(net.projections, key=lambda projection: _synapse_bytes(projection, net))
+        gib = [amount / 2**30 for amount in (needed, available, _synapse_bytes(largest, net))]
+        raise ValueError(
+            f"the network needs {gib[0]:.3g} GiB, and {gib[1]:.3g} GiB are available; its largest projection is"
+            f" {largest.name!r} with {gib[2]:.3g} GiB; use fewer synapses, or a machine with more memory"
+        )
+
+
+def _available_memory() -> int | None:
+    """Bytes that can be taken without swapping; None where the system does not say (only Linux does)."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return found[0] if found else None
 
 
 def check_weights(net: Network, weights: Mapping[str, Any]) -> None:

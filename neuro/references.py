@@ -9,10 +9,31 @@ REFERENCES = {
     "doi:10.4249/scholarpedia.1430. Default parameters of the models named, NEST 3.10",
     "brette2007": "Brette R et al. (2007). Simulation of networks of spiking neurons: a review of tools and "
     "strategies. Journal of Computational Neuroscience 23:349-398. doi:10.1007/s10827-007-0038-6",
+    "vogels2005": "Vogels TP, Abbott LF (2005). Signal propagation and logic gating in networks of integrate-and-fire "
+    "neurons. Journal of Neuroscience 25(46):10786-10795. doi:10.1523/JNEUROSCI.3508-05.2005",
+    "brunel2000": "Brunel N (2000). Dynamics of sparsely connected networks of excitatory and inhibitory spiking "
+    "neurons. Journal of Computational Neuroscience 8:183-208. doi:10.1023/A:1008925309027",
+    "potjans2014": "Potjans TC, Diesmann M (2014). The cell-type specific cortical microcircuit: relating structure "
+    "and activity in a full-scale spiking network model. Cerebral Cortex 24(3):785-806. doi:10.1093/cercor/bhs358",
+    "brette2005": "Brette R, Gerstner W (2005). Adaptive exponential integrate-and-fire model as an effective "
+    "description of neuronal activity. Journal of Neurophysiology 94:3637-3642. doi:10.1152/jn.00686.2005",
+    "naud2008": "Naud R, Marcille N, Clopath C, Gerstner W (2008). Firing patterns in the adaptive exponential "
+    "integrate-and-fire model. Biological Cybernetics 99:335-347. doi:10.1007/s00422-008-0264-7",
+    "bellec2018": "Bellec G, Salaj D, Subramoney A, Legenstein R, Maass W (2018). Long short-term memory and "
+    "learning-to-learn in networks of spiking neurons. NeurIPS 2018. doi:10.48550/arXiv.1803.09574",
+    "bellec2020": "Bellec G, Scherr F, Subramoney A, Hajek E, Salaj D, Legenstein R, Maass W (2020). A solution to the "
+    "learning dilemma for recurrent networks of spiking neurons. Nature Communications 11:3625. "
+    "doi:10.1038/s41467-020-17236-y",
     "izhikevich2003": "Izhikevich EM (2003). Simple model of spiking neurons. IEEE Transactions on Neural Networks "
     "14(6):1569-1572. doi:10.1109/TNN.2003.820440",
+    "izhikevich2007": "Izhikevich EM (2007). Dynamical systems in neuroscience: the geometry of excitability and "
+    "bursting. MIT Press. doi:10.7551/mitpress/2526.001.0001",
     "song2000": "Song S, Miller KD, Abbott LF (2000). Competitive Hebbian learning through spike-timing-dependent "
     "synaptic plasticity. Nature Neuroscience 3:919-926. doi:10.1038/78829",
+    "morrison2008": "Morrison A, Diesmann M, Gerstner W (2008). Phenomenological models of synaptic plasticity based "
+    "on spike timing. Biological Cybernetics 98:459-478. doi:10.1007/s00422-008-0233-1",
+    "pfister2006": "Pfister J-P, Gerstner W (2006). Triplets of spikes in a model of spike timing-dependent "
+    "plasticity. Journal of Neuroscience 26(38):9673-9682. doi:10.1523/JNEUROSCI.1425-06.2006",
     "vanrossum2000": "van Rossum MCW, Bi GQ, Turrigiano GG (2000). Stable Hebbian learning from spike "
     "timing-dependent plasticity. Journal of Neuroscience 20(23):8812-8821. doi:10.1523/JNEUROSCI.20-23-08812.2000",
     "gutig2003": "Gutig R, Aharonov R, Rotter S, Sompolinsky H (2003). Learning input correlations through nonlinear "
@@ -36,12 +57,33 @@ REFERENCES = {
     "doi:10.48550/arXiv.2212.13345",
     "kao2024": "Kao C-H, Hariharan B (2024). Counter-current learning: a biologically plausible dual network approach "
     "for deep learning. NeurIPS 2024. arXiv:2409.19841. doi:10.48550/arXiv.2409.19841",
+    "jarzynski2020": "Jarzynski M, Olano M (2020). Hash functions for GPU rendering. Journal of Computer Graphics "
+    "Techniques 9(3):20-38. https://jcgt.org/published/0009/03/02/",
+    "softky1993": "Softky WR, Koch C (1993). The highly irregular firing of cortical cells is inconsistent with "
+    "temporal integration of random EPSPs. Journal of Neuroscience 13(1):334-350. "
+    "doi:10.1523/JNEUROSCI.13-01-00334.1993",
+    "cohen2011": "Cohen MR, Kohn A (2011). Measuring and interpreting neuronal correlations. Nature Neuroscience "
+    "14:811-819. doi:10.1038/nn.2842",
+    "welch1967": "Welch PD (1967). The use of fast Fourier transform for the estimation of power spectra: a method "
+    "based on time averaging over short, modified periodograms. IEEE Transactions on Audio and Electroacoustics "
+    "15(2):70-73. doi:10.1109/TAU.1967.1161901",
     "lecun1998": "LeCun Y, Bottou L, Bengio Y, Haffner P (1998). Gradient-based learning applied to document "
     "recognition. Proceedings of the IEEE 86(11):2278-2324. doi:10.1109/5.726791",
     "alpaydin1998": "Alpaydin E, Kaynak C (1998). Optical recognition of handwritten digits. UCI Machine Learning "
     "Repository. doi:10.24432/C50P49",
     "kingma2015": "Kingma DP, Ba J (2015). Adam: a method for stochastic optimization. ICLR 2015. arXiv:1412.6980. "
     "doi:10.48550/arXiv.1412.6980",
+    "maass2002": "Maass W, Natschlager T, Markram H (2002). Real-time computing without stable states: a new "
+    "framework for neural computation based on perturbations. Neural Computation 14(11):2531-2560. "
+    "doi:10.1162/089976602760407955",
+    "batagelj2005": "Batagelj V, Brandes U (2005). Efficient generation of large random networks. Physical Review E "
+    "71:036113. doi:10.1103/PhysRevE.71.036113",
+    "bentley1987": "Bentley J, Floyd B (1987). Programming pearls: a sample of brilliance. Communications of the ACM "
+    "30(9):754-757. doi:10.1145/30401.315746",
+    "steele2014": "Steele GL, Lea D, Flood CH (2014). Fast splittable pseudorandom number generators. OOPSLA "
+    "2014:453-472. doi:10.1145/2660193.2660195",
+    "lemire2019": "Lemire D (2019). Fast random integer generation in an interval. ACM Transactions on Modeling and "
+    "Computer Simulation 29(1):3. doi:10.1145/3230636",
 }
 
 

@@ -1,6 +1,7 @@
 """The `neuro` command."""
 
 import importlib
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -238,10 +239,12 @@ def _plot(arguments: list[str]) -> None:
     if figure is None:
         raise ValueError(f"{path}: there is no figure for {manifest['name']!r}; figures exist for {', '.join(FIGURES)}")
     from figures.style import save
+    from neuro.runs import write_whole
 
-    target = Path(path) / "figure.png"
-    save(importlib.import_module(figure).draw(Path(path)), target)
-    print(f"figure: {target}")
+    module, run = importlib.import_module(figure), Path(path)
+    save(module.draw(run), run / "figure.png")
+    write_whole(run / "figure.json", json.dumps(module.numbers(run), indent=1))
+    print(f"figure: {run / 'figure.png'}\nnumbers in it: {run / 'figure.json'}")
 
 
 if __name__ == "__main__":

@@ -116,10 +116,17 @@ def parse_idx(data: bytes, name: str) -> np.ndarray:
 
 
 def status() -> list[str]:
-    """Which files are there, and what to do about the others."""
+    """Which files are there and whole, and what to do about the others."""
     lines = []
     for part in FILES:
         path = find(part)
-        where = str(path) if path else f"missing; `neuro data get mnist` fetches it from {MIRRORS[0]}"
-        lines.append(f"{part:<13} {where}")
+        if path is None:
+            state = f"missing; `neuro data get mnist` fetches it from {MIRRORS[0]}"
+        else:
+            try:
+                read(part)
+                state = f"{path}, checksum verified"
+            except DataError as error:
+                state = str(error)
+        lines.append(f"{part:<13} {state}")
     return lines

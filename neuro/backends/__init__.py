@@ -33,6 +33,7 @@ def simulate(
     plastic: bool = False,
     record: tuple[str, ...] = (),
     initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> Record:
     """Run a network for `duration` ms and return its Record.
 
@@ -43,6 +44,7 @@ def simulate(
     plastic: whether the projections' rules act. Needs B = 1.
     record: what to keep, as "population.spikes" (Events) or "population.field" (a trace).
     initial: "population.field" -> starting values, one number or one a neuron, instead of the model's.
+    seed: of the Poisson drives; the same seed gives the same spikes on every backend.
 
     Raises ValueError where the network, its weights or its inputs do not fit, or where the backend
     cannot run it, with the reasons; nothing falls back silently.
@@ -50,7 +52,7 @@ def simulate(
     if backend not in BACKENDS:
         raise ValueError(unknown("backend", backend, BACKENDS))
     module = importlib.import_module(BACKENDS[backend])
-    job = make_job(net, weights, inputs, duration, plastic, record, initial or {})
+    job = make_job(net, weights, inputs, duration, plastic, record, initial, seed)
     reasons = module.unsupported(net, plastic)
     if reasons:
         raise ValueError(f"backend {backend!r} cannot run this network: {'; '.join(reasons)}")

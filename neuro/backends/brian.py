@@ -50,6 +50,8 @@ def unsupported(net: Network, plastic: bool) -> list[str]:
     for population in net.populations:
         if not isinstance(population.model, Source) and not getattr(population.model, "EQUATIONS", ""):
             reasons.append(f"the model of population {population.name!r} has no EQUATIONS")
+    if net.drives:
+        reasons.append("it has Poisson drives, for which brian2 draws numbers of its own")
     for projection in net.projections:
         where, pre = f"projection {projection.name!r}", net.population(projection.pre).model
         if pre.graded:

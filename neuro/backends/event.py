@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from neuro import poisson
 from neuro.backends.event_source import (
+    DriveKind,
     PopulationKind,
     ProjectionKind,
+    drive_arguments,
     kernel,
     population_arguments,
     projection_arguments,
@@ -25,6 +28,7 @@ from neuro.progress import Progress
 from neuro.record import Counts, Record
 
 CHUNK = 1000  # steps between two looks at the state
+BLOCK = 1024  # neurons whose Poisson numbers are drawn together
 
 
 def unsupported(net: Network, plastic: bool) -> list[str]:
@@ -87,9 +91,11 @@ class _Simulation:
         self.inputs = {name: _as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
         populations = [self._population(p) for p in range(len(job.order))]
         projections = [self._projection(k) for k in range(len(job.net.projections))]
-        self.run = kernel(populations, projections).run
+        drives = [self._drive(d) for d in range(len(job.net.drives))]
+        self.run = kernel(populations, projections, drives).run
         names = [name for kind in populations for name in population_arguments(kind)]
-        self.names = names + [name for kind in projections for name in projection_arguments(kind)]
+        names += [name for kind in projections for name in projection_arguments(kind)]
+        self.names = names + [name for kind in drives for name in drive_arguments(kind)]
 
     def _number(self, value: Any) -> Any:
         return self.dtype.type(value) if np.ndim(value) == 0 else np.asarray(value, self.dtype)
@@ -132,7 +138,10 @@ class _Simulation:
         constant = isinstance(values, np.ndarray) and rule is None
         places = self.place[pre.name], self.place[post.name], job.net.receptor(projection)
         if rule is None:
-            return ProjectionKind(k, *places, constant, None, None, None)
+            uniform = not constant and len(w) > 0 and w.min() == w.max()
+            if uniform:
+                put[f"w{k}"] = w[0]
+            return ProjectionKind(k, *places, constant, uniform, None, None, None)
         if isinstance(values, np.ndarray):
             raise ValueError(f"projection {projection.name!r} is plastic, but its input is direct current; give Events")
         c = rule.coefficients(job.net.dt)
@@ -146,7 +155,14 @@ class _Simulation:
         put[f"column_synapse{k}"] = order
         put[f"column_pre{k}"] = np.repeat(np.arange(pre.size, dtype=np.int32), np.diff(row))[order]
         modulator = None if projection.modulator is None else self.place[projection.modulator]
-        return ProjectionKind(k, *places, False, rule, c, modulator)
+        return ProjectionKind(k, *places, False, False, rule, c, modulator)
+
+    def _drive(self, d: int) -> DriveKind:
+        drive, put = self.job.net.drives[d], self.arguments
+        put[f"d{d}_weight"] = self.dtype.type(drive.weight)
+        put[f"d{d}_bounds"] = poisson.thresholds(drive.mean(self.job.net.dt))
+        put[f"d{d}_bits"], put[f"d{d}_counts"] = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.int32)
+        return DriveKind(d, self.place[drive.post], self.job.net.receptor(drive))
 
     def _synapses(self, name: str, n_pre: int, n_post: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         given = self.job.weights[name]
@@ -182,6 +198,9 @@ class _Simulation:
             for field, value in zip(state._fields, state, strict=True):
                 put[f"{field}{self.place[name]}"][:] = value
             put[f"fired{self.place[name]}"][:] = 0
+        for d, drive in enumerate(job.net.drives):
+            name = f"{drive.post}.{job.net.receptor(drive)}"
+            put[f"d{d}_key"] = np.uint32(poisson.key(job.seed, name, index))
         for name, given in self.inputs.items():
             p = self.place[name]
             if isinstance(given, Events):

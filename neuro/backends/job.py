@@ -20,7 +20,7 @@ class Job:
 
     order: populations as they advance within a step. inputs: source -> Events, values [B, N] or raster
     [T, B, N]. recorded: population -> names of what is kept ("spikes", "output" or fields of the state).
-    initial: population -> state, as the model's State of floats or arrays.
+    initial: population -> state, as the model's State of floats or arrays. seed: of Poisson drives.
     """
 
     net: Network
@@ -32,6 +32,7 @@ class Job:
     n_steps: int
     n_samples: int
     plastic: bool
+    seed: int
 
     def records(self, population: str, field: str) -> bool:
         return field in self.recorded.get(population, [])
@@ -45,6 +46,7 @@ def make_job(
     plastic: bool = False,
     record: tuple[str, ...] = (),
     initial: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> Job:
     """Check what `simulate` was given against the network; ValueError names what does not fit."""
     check_weights(net, weights)
@@ -61,7 +63,7 @@ def make_job(
     recorded = _parse_record(net, record)
     starts = _initial_states(net, initial or {})
     order = update_order(net)
-    return Job(net, dict(weights), dict(inputs), order, recorded, starts, n_steps, n_samples, plastic)
+    return Job(net, dict(weights), dict(inputs), order, recorded, starts, n_steps, n_samples, plastic, seed)
 
 
 def _check_inputs(net: Network, inputs: Mapping[str, Any]) -> int:

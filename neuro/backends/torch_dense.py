@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuro import poisson
 from neuro.backends.job import Job
 from neuro.dialect import rebind
 from neuro.events import Events, from_raster, raster
-from neuro.network import Network, Population, Projection, Source, Synapses
+from neuro.network import Network, PoissonDrive, Population, Projection, Source, Synapses
 from neuro.plasticity import Rule
 from neuro.record import Counts, Record
 
@@ -27,27 +28,32 @@ def step_function(x: Tensor) -> Tensor:
     return torch.ge(x.detach(), 0, out=torch.empty_like(x))  # writing floats is ten times as fast as booleans
 
 
-def _where(condition, a, b):
-    """Chooses at once where there is nothing to compute: a refractory period of 0 then costs nothing."""
-    if isinstance(condition, bool):
-        return a if condition else b
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b:
-        return a
-    return torch.where(condition, a, b)
-
-
 def _maximum(a, b):
-    return torch.clamp(b, min=a) if not isinstance(a, Tensor) else torch.maximum(a, torch.as_tensor(b))
+    if not isinstance(b, Tensor):
+        return torch.clamp(a, min=b)
+    return torch.maximum(a, b) if isinstance(a, Tensor) else torch.clamp(b, min=a)
 
 
 def _minimum(a, b):
-    return torch.clamp(b, max=a) if not isinstance(a, Tensor) else torch.minimum(a, torch.as_tensor(b))
+    if not isinstance(b, Tensor):
+        return torch.clamp(a, max=b)
+    return torch.minimum(a, b) if isinstance(a, Tensor) else torch.clamp(b, max=a)
 
 
-def _dialect(surrogate: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+def _dialect(surrogate: Callable[[Tensor], Tensor], like: Tensor) -> dict[str, Any]:
+    """The names of a step. like: a tensor of the dtype and on the device of the simulation."""
+
+    def where(condition, a, b):
+        """Chooses at once where there is nothing to compute: a refractory period of 0 then costs nothing."""
+        if isinstance(condition, bool):
+            return a if condition else b
+        if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+            return a if a == b else torch.where(condition, like.new_tensor(a), b)
+        return torch.where(condition, a, b)
+
     return {
         "dialect": "torch",
-        "where": _where,
+        "where": where,
         "exp": torch.exp,
         "heaviside": surrogate,
         "maximum": _maximum,
@@ -66,23 +72,24 @@ def run(job: Job, surrogate: Callable[[Tensor], Tensor] = step_function) -> Reco
     Weights, values and rasters may be tensors that require gradients; traces then carry them.
     """
     start = time.perf_counter()
-    names = _dialect(surrogate)
     like = _reference_tensor(job)
+    names = _dialect(surrogate, like)
     populations = {p.name: _Population(p, job, like, names) for p in job.order}
     projections = [_Projection(p, job, like, names, populations) for p in job.net.projections]
     incoming = {name: [p for p in projections if p.post == name] for name in populations}
+    drives = {name: [_Drive(d, job, like) for d in job.net.drives if d.post == name] for name in populations}
     for step in range(job.n_steps):
         for name, population in populations.items():
             arrivals: dict[str, Tensor] = {}
-            for projection in incoming[name]:
-                x, receptor = projection.receive(step), projection.receptor
+            for sender in [*incoming[name], *drives[name]]:
+                x, receptor = sender.receive(step), sender.receptor
                 arrivals[receptor] = arrivals[receptor] + x if receptor in arrivals else x
             population.advance(arrivals, step)
             for projection in incoming[name]:
                 projection.learn_from_post(population.output)
     counts = Counts(
         spikes=sum(int(p.sent_N.sum()) for p in populations.values() if p.spikes),
-        synaptic_events=sum(projection.n_events() for projection in projections),
+        synaptic_events=sum(p.n_events() for p in projections) + sum(d.n_events for ds in drives.values() for d in ds),
         wall_s=time.perf_counter() - start,
     )
     spikes: dict[str, Events] = {}
@@ -131,8 +138,11 @@ class _Population:
         c = self.model.coefficients(job.net.dt)
         self.coefficients = type(c)(*_on(like, c))
         start = job.initial[population.name]
-        # A field that starts at 0 stays a number until the step makes it a tensor: see _where.
-        self.state = type(start)(*(_started(value, self.output) for value in _on(like, start)))
+        # The time left in refractoriness stays a number while all are free: see `where`.
+        values = {field: value + self.output for field, value in zip(start._fields, _on(like, start), strict=True)}
+        if not np.any(getattr(start, "refrac", True)):
+            values["refrac"] = 0.0
+        self.state = type(start)(**values)
         self.step = rebind(self.model.step, names)
 
     def advance(self, arrivals: dict[str, Tensor], step: int) -> None:
@@ -166,10 +176,6 @@ class _Population:
     def sent(self, step: int) -> Tensor:
         """What was sent in an earlier step, or in this one if the population has advanced."""
         return self.history[step % len(self.history)]
-
-
-def _started(value: Any, like: Tensor) -> Any:
-    return value if isinstance(value, float) and value == 0.0 else like + value
 
 
 def _input_tensor(job: Job, population: Population, like: Tensor) -> Tensor:
@@ -259,6 +265,24 @@ class _Projection:
         if self.rule is None:
             return self.given
         return self.w_JI if isinstance(self.given, Tensor) else self.w_JI.numpy()
+
+
+class _Drive:
+    """A Poisson drive while a job runs; the numbers are those of neuro/poisson.py."""
+
+    def __init__(self, drive: PoissonDrive, job: Job, like: Tensor):
+        self.receptor, self.weight, self.like = job.net.receptor(drive), drive.weight, like
+        self.bounds = poisson.thresholds(drive.mean(job.net.dt))
+        self.size = job.net.population(drive.post).size
+        name = f"{drive.post}.{self.receptor}"
+        self.keys = [poisson.key(job.seed, name, sample) for sample in range(job.n_samples)]
+        self.n_events = 0
+
+    def receive(self, step: int) -> Tensor:
+        """What arrives in a step [B, J]."""
+        counts_BJ = np.stack([poisson.draw(self.bounds, self.size, step, key) for key in self.keys])
+        self.n_events += int(counts_BJ.sum())
+        return torch.from_numpy(counts_BJ).to(self.like) * self.weight
 
 
 def _where_fired(fired: Tensor, new: tuple, old: tuple) -> Any:

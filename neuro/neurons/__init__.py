@@ -2,7 +2,18 @@
 
 from typing import Any, ClassVar, Protocol
 
-from neuro.neurons import izhikevich, leaky_integrator, lif, lif_delta
+from neuro.neurons import (
+    adex,
+    alif,
+    izhikevich,
+    izhikevich_2007,
+    leaky_integrator,
+    lif,
+    lif_alpha,
+    lif_conductance,
+    lif_delta,
+    lif_exc_inh,
+)
 
 
 class Model(Protocol):
@@ -33,14 +44,26 @@ class Model(Protocol):
 NEURONS = {
     "lif": lif.LIF,
     "lif_delta": lif_delta.LIFDelta,
+    "lif_exc_inh": lif_exc_inh.LIFExcInh,
+    "lif_alpha": lif_alpha.LIFAlpha,
+    "lif_conductance": lif_conductance.LIFConductance,
+    "alif": alif.AdaptiveLIF,
     "leaky_integrator": leaky_integrator.LeakyIntegrator,
     "izhikevich": izhikevich.Izhikevich,
+    "izhikevich_2007": izhikevich_2007.Izhikevich2007,
+    "adex": adex.AdEx,
 }
 
 # Named parameter sets of each model, each with its source.
 SETS = {
     "lif": lif.SETS,
     "lif_delta": lif_delta.SETS,
+    "lif_exc_inh": lif_exc_inh.SETS,
+    "lif_alpha": lif_alpha.SETS,
+    "lif_conductance": lif_conductance.SETS,
+    "alif": alif.SETS,
     "leaky_integrator": leaky_integrator.SETS,
     "izhikevich": izhikevich.SETS,
+    "izhikevich_2007": izhikevich_2007.SETS,
+    "adex": adex.SETS,
 }

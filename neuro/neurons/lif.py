@@ -13,9 +13,8 @@ References: rotter1999 (exact integration).
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from neuro.dialect import heaviside, where
+from neuro.neurons.exact import phi1
 from neuro.units import decay, param, reference
 
 
@@ -85,13 +84,11 @@ class LIF:
     def coefficients(self, dt: float) -> LIFCoefficients:
         """All that depends on parameters and dt (ms).
 
-        The propagator r_m tau_syn / (tau_m - tau_syn) (p_vv - p_ii) is written with expm1, which stays
+        The propagator r_m tau_syn / (tau_m - tau_syn) (p_vv - p_ii) is written with phi1, which stays
         exact where tau_m approaches tau_syn.
         """
         p_vv, p_ii = decay(dt, self.tau_m), decay(dt, self.tau_syn)
-        gap = dt / np.asarray(self.tau_syn) - dt / np.asarray(self.tau_m)
-        ratio = np.where(gap == 0.0, 1.0, np.expm1(gap) / np.where(gap == 0.0, 1.0, gap))
-        p_vi: Any = self.r_m * dt / self.tau_m * p_ii * ratio
+        p_vi: Any = self.r_m * dt / self.tau_m * p_ii * phi1(dt / self.tau_syn - dt / self.tau_m)
         return LIFCoefficients(
             v_inf=self.v_rest + self.r_m * self.i_ext,
             p_vv=p_vv,

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Protocol
 
-from neuro.plasticity import stdp
+from neuro.plasticity import stdp, triplet_stdp
 
 
 class Rule(Protocol):
@@ -28,7 +28,13 @@ class Rule(Protocol):
     def coefficients(self, dt: float) -> Any: ...
 
 
-RULES = {"pair_stdp": stdp.PairSTDP}
+RULES = {
+    "pair_stdp": stdp.PairSTDP,
+    "triplet_stdp": triplet_stdp.TripletSTDP,
+}
 
 # Named parameter sets of each rule, each with its source.
-SETS = {"pair_stdp": stdp.SETS}
+SETS = {
+    "pair_stdp": stdp.SETS,
+    "triplet_stdp": triplet_stdp.SETS,
+}

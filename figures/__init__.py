@@ -5,6 +5,9 @@ saved run folders and nothing else. Modules are imported when used.
 """
 
 FIGURES: dict[str, str] = {
+    "brunel": "figures.brunel",
+    "coba": "figures.coba",
+    "cuba": "figures.cuba",
     "izhikevich_patterns": "figures.izhikevich_patterns",
     "lif_fi_curve": "figures.lif_fi_curve",
     "stdp_window": "figures.stdp_window",

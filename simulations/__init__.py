@@ -5,6 +5,9 @@ cites, and `simulate(recipe)`, which returns the arrays of record.npz. Modules a
 """
 
 SIMULATIONS: dict[str, str] = {
+    "brunel": "simulations.brunel",
+    "coba": "simulations.coba",
+    "cuba": "simulations.cuba",
     "izhikevich_patterns": "simulations.izhikevich_patterns",
     "lif_fi_curve": "simulations.lif_fi_curve",
     "stdp_window": "simulations.stdp_window",

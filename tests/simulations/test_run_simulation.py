@@ -18,6 +18,9 @@ from simulations.run import run_simulation
 
 # Recipes that take less than a second once compiled.
 SHORT = {
+    "brunel": {"scale": 0.1, "duration": 700.0},
+    "coba": {"duration": 400.0},
+    "cuba": {"duration": 400.0},
     "izhikevich_patterns": {"duration": 160.0},
     "lif_fi_curve": {"duration": 200.0, "n_currents": 21},
     "stdp_window": {"spacing": 20.0},

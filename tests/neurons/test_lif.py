@@ -1,4 +1,4 @@
-"""LIF and LIFDelta against closed forms, on every backend."""
+"""LIF of every current synapse against closed forms, on every backend."""
 
 import functools
 
@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from neuro import Dense, Network, Population, Projection, Source, make_events, simulate, vary
-from neuro.neurons import lif, lif_delta
+from neuro.neurons import lif, lif_alpha, lif_delta, lif_exc_inh
 
 BACKENDS = ["torch_dense", "event", "brian"]
-MODELS = {"lif": lif.NEST_DEFAULT, "lif_delta": lif_delta.NEST_DEFAULT}
+# Their membranes are the same, and no synapse takes part in what they are all asked.
+MODELS = {
+    "lif": lif.NEST_DEFAULT,
+    "lif_delta": lif_delta.NEST_DEFAULT,
+    "lif_exc_inh": lif_exc_inh.NEST_DEFAULT,
+    "lif_alpha": lif_alpha.NEST_DEFAULT,
+}
 
 
 @functools.cache

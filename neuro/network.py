@@ -9,13 +9,12 @@ Axes: I presynaptic neuron, J postsynaptic neuron.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro import poisson
+from neuro import memory, poisson
 from neuro.connectors import Connector, Dense, FromArrays, FromSparse
 from neuro.neurons import Model
 from neuro.plasticity import Rule
@@ -225,7 +224,7 @@ def connect(net: Network, values: Mapping[str, Values], seed: int) -> dict[str, 
     for projection in net.projections:
         if projection.name not in values and not isinstance(projection.connect, FromSparse):
             raise ValueError(f"projection {projection.name!r} has no weights; give values[{projection.name!r}]")
-    _check_memory(net, values)
+    _demand_memory(net, values)
     weights = {projection.name: _connect(projection, net, values, seed) for projection in net.projections}
     check_weights(net, weights)
     return weights
@@ -283,27 +282,17 @@ def _synapse_bytes(projection: Projection, net: Network) -> int:
     return round(12 * n_synapses) + 8 * (n_pre + 1) + traces
 
 
-def _check_memory(net: Network, values: Mapping[str, Values]) -> None:
-    """Raise ValueError if a network needs more memory than the machine has left. Arrays given are there already."""
+def _demand_memory(net: Network, values: Mapping[str, Values]) -> None:
+    """Refuse a network that does not fit into memory. Arrays that are given are there already."""
+    if not net.projections:
+        return
     given = sum(value.nbytes for value in values.values() if isinstance(value, np.ndarray))
-    needed, available = memory_estimate(net) - given, _available_memory()
-    if available is not None and needed > available and net.projections:
-        largest = max(net.projections, key=lambda projection: _synapse_bytes(projection, net))
-        gib = [amount / 2**30 for amount in (needed, available, _synapse_bytes(largest, net))]
-        raise ValueError(
-            f"the network needs {gib[0]:.3g} GiB, and {gib[1]:.3g} GiB are available; its largest projection is"
-            f" {largest.name!r} with {gib[2]:.3g} GiB; use fewer synapses, or a machine with more memory"
-        )
-
-
-def _available_memory() -> int | None:
-    """Bytes that can be taken without swapping; None where the system does not say (only Linux does)."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    return found[0] if found else None
+    largest = max(net.projections, key=lambda projection: _synapse_bytes(projection, net))
+    memory.demand(
+        memory_estimate(net) - given,
+        f"projection {largest.name!r} needs {_synapse_bytes(largest, net) / 2**30:.3g} GiB, the whole network",
+        "use fewer synapses, or a machine with more memory",
+    )
 
 
 def check_weights(net: Network, weights: Mapping[str, Any]) -> None:

@@ -89,6 +89,8 @@ def _list(arguments: list[str]) -> None:
     from tasks import TASKS
 
     docs = {name: _first_line(thing) for registry in (LEARNERS, NEURONS, RULES) for name, thing in registry.items()}
+    for name, model in NEURONS.items():
+        docs[name] += f" Weights in {model.arrival_unit}; receptors: {', '.join(model.receptors)}."
     docs |= {name: _first_line(sys.modules[load.__module__]) for name, load in TASKS.items()}
     modules = BACKENDS | SIMULATIONS
     docs |= {name: _docstring_of(path) for name, path in modules.items()}

@@ -13,6 +13,7 @@ BUDGETS = {
     "mnist": Budget(samples=1_080_000, evaluations=20),  # 20 passes over 54,000 images
 }
 
+
 def training(task: str, learner: str, seed: int = 0) -> Training:
     """The configuration of a learner on a task."""
     if task not in TASKS:

@@ -385,7 +385,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_built():
     net = Network(populations, projections, 0.1)
     with pytest.raises(ValueError) as error:
         connect(net, {"in->out": 1.0, "out->out": 1.0}, 0)
-    for word in ("needs 5.59e+04 GiB", "are available", "'in->out' with 5.59e+04 GiB"):
+    for word in ("'in->out' needs 5.59e+04 GiB", "the whole network 5.59e+04 GiB", "are available"):
         assert word in str(error.value)
 
 

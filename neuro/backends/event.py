@@ -5,13 +5,13 @@ costs nothing and a plastic one is read when the spike arrives. Spikes wait in a
 A column index serves on_post. Same seed and machine: same bits.
 """
 
+import sys
 import time
 from typing import Any
 
 import numpy as np
-import torch
 
-from neuro import poisson
+from neuro import memory, poisson
 from neuro.backends.event_source import (
     DriveKind,
     PopulationKind,
@@ -28,6 +28,7 @@ from neuro.progress import Progress
 from neuro.record import Counts, Record
 
 CHUNK = 1000  # steps between two looks at the state
+REMEDY = "record fewer populations, or simulate in parts, each from the last state (`initial`)"
 BLOCK = 1024  # neurons whose Poisson numbers are drawn together
 
 
@@ -62,7 +63,12 @@ def run(job: Job) -> Record:
 
 
 def _array(values: Any) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    return values.detach().cpu().numpy() if _is_tensor(values) else np.asarray(values)
+
+
+def _is_tensor(values: Any) -> bool:
+    """Without importing torch, which takes a second, where nobody has."""
+    return "torch" in sys.modules and isinstance(values, sys.modules["torch"].Tensor)
 
 
 def _join(batch: list[Events]) -> Events:
@@ -133,7 +139,8 @@ class _Simulation:
         rule = projection.rule if job.plastic else None
         put[f"delay{k}"] = job.net.delay_steps(projection)
         row, target, w = self._synapses(projection.name, pre.size, post.size)
-        put[f"row{k}"], put[f"target{k}"], put[f"w{k}"] = row, target, w
+        # As unsigned numbers: for signed ones numba asks at every synaptic event whether an index counts from the end.
+        put[f"row{k}"], put[f"target{k}"], put[f"w{k}"] = row, np.asarray(target, np.int32).view(np.uint32), w
         values = self.inputs.get(projection.pre)
         constant = isinstance(values, np.ndarray) and rule is None
         places = self.place[pre.name], self.place[post.name], job.net.receptor(projection)
@@ -221,7 +228,7 @@ class _Simulation:
         values = [put[name] for name in self.names]
         one = self.dtype.type(1)
         with Progress("simulating", job.n_steps * job.net.dt, "ms") as progress:
-            step = 0
+            step = n_bytes = 0
             while step < job.n_steps:
                 step = self.run(step, min(step + CHUNK, job.n_steps), one, self.counts, *values)
                 for name, parts in kept.items():
@@ -229,6 +236,8 @@ class _Simulation:
                     n = int(put[f"n_kept{p}"][0])
                     parts.append((put[f"spike_steps{p}"][:n].copy(), put[f"spike_units{p}"][:n].copy()))
                     put[f"n_kept{p}"][0] = 0
+                    n_bytes += 12 * n
+                memory.demand(n_bytes, f"the spikes recorded until {step * job.net.dt:g} ms need another", REMEDY)
                 self._check_finite(step * job.net.dt)
                 progress.update(step * job.net.dt)
 
@@ -254,7 +263,7 @@ class _Simulation:
                 final[projection.name] = given._replace(weights=w)
             else:
                 w_JI = w.reshape(given.shape[::-1]).T.copy()
-                final[projection.name] = torch.as_tensor(w_JI) if isinstance(given, torch.Tensor) else w_JI
+                final[projection.name] = sys.modules["torch"].as_tensor(w_JI) if _is_tensor(given) else w_JI
         return final
 
 

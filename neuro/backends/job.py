@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neuro import memory
 from neuro.events import Events
 from neuro.network import Network, Population, Source, check_weights, update_order
 from neuro.units import steps, unknown
@@ -61,9 +62,22 @@ def make_job(
         if not isinstance(given, Events) and given.ndim == 3 and given.shape[0] != n_steps:
             raise ValueError(f"input {name!r} has {given.shape[0]} steps, the simulation {n_steps}")
     recorded = _parse_record(net, record)
+    _demand_memory(net, inputs, recorded, n_steps, n_samples)
     starts = _initial_states(net, initial or {})
     order = update_order(net)
     return Job(net, dict(weights), dict(inputs), order, recorded, starts, n_steps, n_samples, plastic, seed)
+
+
+def _demand_memory(
+    net: Network, inputs: Mapping[str, Any], recorded: dict[str, list[str]], n_steps: int, n_samples: int
+) -> None:
+    """Refuse traces, or an index of the input's steps, that do not fit into memory."""
+    traced = sum(net.population(name).size for name, fields in recorded.items() for f in fields if f != "spikes")
+    memory.demand(
+        8.0 * n_steps * (n_samples * traced + len(inputs)),
+        f"recording {traced} traces over {n_steps:,} steps of {n_samples} samples needs",
+        "record fewer fields, or simulate in parts, each from the last state (`initial`)",
+    )
 
 
 def _check_inputs(net: Network, inputs: Mapping[str, Any]) -> int:

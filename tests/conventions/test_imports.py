@@ -13,7 +13,7 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 
 # A layer imports from those above it and from itself.
 LAYERS = [
-    {"units", "dialect", "references", "seeds", "progress", "poisson"},
+    {"units", "dialect", "references", "seeds", "progress", "poisson", "memory"},
     {"neurons", "plasticity", "connectors", "connector_kernels"},
     {"events", "record", "network", "encode", "spike_statistics"},
     {"backends"},

@@ -141,6 +141,7 @@ def load_run(path: Path | str) -> Run:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a run folder; RunError where there is none, or it is damaged."""
     file = path / "manifest.json"
     if not path.is_dir():
         raise RunError(

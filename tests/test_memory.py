@@ -30,3 +30,7 @@ def test_recorded_spikes_that_do_not_fit_end_the_run_with_a_figure(monkeypatch):
 def test_nothing_is_refused_where_the_system_does_not_say(monkeypatch):
     monkeypatch.setattr(neuro_memory, "available", lambda: None)
     neuro_memory.demand(1e30, "it needs", "nothing")
+    monkeypatch.setattr(neuro_memory, "available", lambda: 2**30)
+    neuro_memory.demand(2.0**30, "it needs", "nothing")
+    with pytest.raises(ValueError, match="it needs 2 GiB, and 1 GiB are available; nothing"):
+        neuro_memory.demand(2.0**31, "it needs", "nothing")

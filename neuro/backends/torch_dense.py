@@ -146,6 +146,7 @@ class _Population:
         self.step = rebind(self.model.step, names)
 
     def advance(self, arrivals: dict[str, Tensor], step: int) -> None:
+        """Step the neurons, count what they send, and keep what is recorded. arrivals: by receptor."""
         if self.input is not None:
             self.output = self.input if self.input.ndim == 2 else self.input[step]
         else:

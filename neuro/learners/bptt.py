@@ -59,6 +59,7 @@ class BPTT:
     )
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
+        """Weights drawn from the seed, and the optimisers' state."""
         rng = torch.Generator().manual_seed(seed)
         weights = {}
         for projection, n_pre, n_post in self._layers(problem):
@@ -70,6 +71,7 @@ class BPTT:
         return LearnerState(problem, weights, {"adam": optimiser}, rng, memory)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
+        """Learn from one batch, in place; returns its losses."""
         seed = int(torch.randint(2**62, (1,), generator=state.rng))
         scores_BC, _ = self._run(state, batch.inputs, np.random.default_rng(seed))
         loss = torch.nn.functional.cross_entropy(scores_BC, batch.labels)
@@ -83,6 +85,7 @@ class BPTT:
 
     @torch.no_grad()
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
+        """Scores [B, C]; the work done is added to state.counts."""
         rng = np.random.default_rng(state.rng.initial_seed())
         scores_BC, record = self._run(state, inputs, rng)
         state.counts += record.counts

@@ -55,6 +55,7 @@ class CounterCurrent:
     source: ClassVar[str] = "kao2024"
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
+        """Weights drawn from the seed, and the optimisers' state."""
         if not self.hidden:
             raise ValueError("CounterCurrent.hidden is empty; give at least one layer, as in (256, 256)")
         rng = torch.Generator().manual_seed(seed)
@@ -68,6 +69,7 @@ class CounterCurrent:
         return LearnerState(problem, forward | feedback, optimisers, rng)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
+        """Learn from one batch, in place; returns its losses."""
         input_loss, *hidden_losses, output_loss = self._losses(state, batch)
         hidden_loss = torch.stack(hidden_losses).sum()
         for optimiser in state.optimisers.values():
@@ -80,6 +82,7 @@ class CounterCurrent:
 
     @torch.no_grad()
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
+        """Scores [B, C]; the work done is added to state.counts."""
         activities = _run_forward(state, inputs)
         fan_outs = [*self.hidden, state.problem.n_classes]
         events = sum(int(a.count_nonzero()) * n for a, n in zip(activities[:-1], fan_outs, strict=True))

@@ -58,6 +58,7 @@ class ForwardForward:
     source: ClassVar[str] = "hinton2022"
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
+        """Weights drawn from the seed, and the optimisers' state."""
         if not self.hidden:
             raise ValueError("ForwardForward.hidden is empty; give at least one layer, as in (500, 500)")
         rng = torch.Generator().manual_seed(seed)
@@ -79,6 +80,7 @@ class ForwardForward:
         return LearnerState(problem, weights, optimisers, rng)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
+        """Learn from one batch, in place; returns its losses."""
         image_BJ = _image_drive(state, flat(batch.inputs))
         logits_BC = _softmax_logits(state, self._run(state, image_BJ, _neutral(state)))
         wrong_B = _draw_wrong(logits_BC.detach(), batch.labels, state.rng)
@@ -95,6 +97,7 @@ class ForwardForward:
 
     @torch.no_grad()
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
+        """Scores [B, C]; the work done is added to state.counts."""
         image_BI = flat(inputs)
         image_BJ = _image_drive(state, image_BI)
         if self.inference == "softmax":

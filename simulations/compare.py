@@ -88,18 +88,19 @@ def _claim(out: Path, task: str, first: Training) -> None:
 
 def _run_of(training: Training, parent: Path) -> Run:
     """The run of a training: the one that exists, or a new one."""
-    mark = fingerprint(to_json(training))
+    configuration = to_json(training)
+    mark = fingerprint(configuration)
     for path in sorted(parent.glob(f"*_{mark}")):
         if (path / "manifest.json").exists():
             return Run(path)
-    name = next(name for name, cls in LEARNERS.items() if cls is type(training.learner))
+    name = configuration["learner"]["name"]
     return open_training(training, f"{training.task}_{name}".replace("-", "_"), parent)
 
 
 def _train_in_process(run: Run) -> None:
     """Train in a fresh process, so that peak memory and caches of one learner do not touch the next."""
-    code = "import sys; from simulations.cli import main; sys.argv[0] = 'neuro'; main()"
-    process = subprocess.run([sys.executable, "-c", code, "resume", str(run.path)], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "simulations.cli", "resume", str(run.path)]
+    process = subprocess.run(command, stdout=subprocess.DEVNULL)
     if process.returncode in (130, -2):
         raise KeyboardInterrupt
     if process.returncode != 0:

@@ -100,6 +100,7 @@ class _Simulation:
         self.states = {name: self._monitor(name) for name in job.recorded}
 
     def run(self) -> None:
+        """Let brian2 simulate, in our order of operations."""
         parts = (self.groups, self.synapses, self.spikes, self.states)
         network = b2.Network([thing for part in parts for thing in part.values() if thing is not None])
         network.schedule = SCHEDULE

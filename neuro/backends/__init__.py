@@ -20,7 +20,13 @@ BACKENDS = {
     "brian": "neuro.backends.brian",
 }
 
-__all__ = ["BACKENDS", "Job", "simulate"]
+# How the event backend lets time pass.
+UPDATES = {
+    "clock": "neuro.backends.event",
+    "asynchronous": "neuro.backends.event_asynchronous",
+}
+
+__all__ = ["BACKENDS", "UPDATES", "Job", "simulate"]
 
 
 def simulate(
@@ -34,6 +40,7 @@ def simulate(
     record: tuple[str, ...] = (),
     initial: Mapping[str, Any] | None = None,
     seed: int = 0,
+    update: str = "clock",
 ) -> Record:
     """Run a network for `duration` ms and return its Record.
 
@@ -45,13 +52,19 @@ def simulate(
     record: what to keep, as "population.spikes" (Events) or "population.field" (a trace).
     initial: "population.field" -> starting values, one number or one a neuron, instead of the model's.
     seed: of the Poisson drives; the same seed gives the same spikes on every backend.
+    update: "clock": neurons step by dt. "asynchronous" (event backend only): neurons are touched when a spike
+        reaches them or when they fire, at exact times; see neuro/backends/event_asynchronous.py.
 
     Raises ValueError where the network, its weights or its inputs do not fit, or where the backend
     cannot run it, with the reasons; nothing falls back silently.
     """
     if backend not in BACKENDS:
         raise ValueError(unknown("backend", backend, BACKENDS))
-    module = importlib.import_module(BACKENDS[backend])
+    if update not in UPDATES:
+        raise ValueError(unknown("update", update, UPDATES))
+    if update != "clock" and backend != "event":
+        raise ValueError(f"backend {backend!r} steps by dt; for update={update!r} use backend='event'")
+    module = importlib.import_module(BACKENDS[backend] if update == "clock" else UPDATES[update])
     job = make_job(net, weights, inputs, duration, plastic, record, initial, seed)
     reasons = module.unsupported(net, plastic)
     if reasons:

@@ -15,6 +15,7 @@ _HOME = {
     "Source": "neuro.network",
     "Dense": "neuro.connectors",
     "PoissonDrive": "neuro.network",
+    "PoissonSource": "neuro.network",
     "OneToOne": "neuro.connectors",
     "FixedProbability": "neuro.connectors",
     "FixedInDegree": "neuro.connectors",
@@ -34,6 +35,9 @@ _HOME = {
     "make_events": "neuro.events",
     "Record": "neuro.record",
     "Counts": "neuro.record",
+    "State": "neuro.record",
+    "save_state": "neuro.record",
+    "load_state": "neuro.record",
     "vary": "neuro.units",
     "cite": "neuro.references",
 }
@@ -45,6 +49,7 @@ __all__ = [
     "Source",
     "Dense",
     "PoissonDrive",
+    "PoissonSource",
     "OneToOne",
     "FixedProbability",
     "FixedInDegree",
@@ -64,6 +69,9 @@ __all__ = [
     "make_events",
     "Record",
     "Counts",
+    "State",
+    "save_state",
+    "load_state",
     "vary",
     "cite",
     "__version__",
@@ -86,6 +94,7 @@ if TYPE_CHECKING:
     from neuro.network import (
         Network,
         PoissonDrive,
+        PoissonSource,
         Population,
         Projection,
         Source,
@@ -95,7 +104,7 @@ if TYPE_CHECKING:
     )
     from neuro.neurons import NEURONS
     from neuro.plasticity import RULES
-    from neuro.record import Counts, Record
+    from neuro.record import Counts, Record, State, load_state, save_state
     from neuro.references import cite
     from neuro.units import vary
 

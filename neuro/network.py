@@ -9,7 +9,7 @@ Axes: I presynaptic neuron, J postsynaptic neuron.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from neuro import memory, poisson
 from neuro.connectors import Connector, Dense, FromArrays, FromSparse
 from neuro.neurons import Model
-from neuro.plasticity import Rule
+from neuro.plasticity import Rule, interval_steps
+from neuro.plasticity.tsodyks_markram import TsodyksMarkram
 from neuro.seeds import child
 from neuro.units import check, param, steps, unknown
 
@@ -30,12 +31,32 @@ class Source:
 
 
 @dataclass(frozen=True)
+class PoissonSource:
+    """The model of a population whose spikes the backend draws: in each step independently, with rate * dt.
+
+    So there is at most one spike a neuron and step, and the mean rate is exact.
+    """
+
+    rate: float = param("Hz", "rate of each neuron, one number or one a neuron", minimum=0)
+    graded: ClassVar[bool] = False
+
+    def probability(self, dt: float) -> Any:
+        """Of a spike in a step of dt (ms)."""
+        return np.asarray(self.rate) * dt / 1000.0
+
+
+@dataclass(frozen=True)
 class Population:
     """`size` neurons of one model. Any parameter of the model may be an array, one value a neuron."""
 
     name: str
     size: int
-    model: Model | Source
+    model: Model | Source | PoissonSource
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it only sends."""
+        return isinstance(self.model, Source | PoissonSource)
 
 
 class Synapses(NamedTuple):
@@ -43,11 +64,13 @@ class Synapses(NamedTuple):
 
     offsets: int64 [n_pre + 1]; neuron i owns synapses offsets[i] to offsets[i + 1].
     targets: int32, postsynaptic neuron of each synapse, rising within a row. weights: one a synapse.
+    delays: uint16, steps of dt, one a synapse; None: the projection's delay for all.
     """
 
     offsets: NDArray[np.int64]
     targets: NDArray[np.int32]
     weights: Any
+    delays: NDArray[np.uint16] | None = None
 
     @property
     def sources(self) -> NDArray[np.int64]:
@@ -59,9 +82,10 @@ class Synapses(NamedTuple):
 class Projection:
     """Synapses from one population to another.
 
-    delay: ms, a multiple of dt, the same for all synapses. rule: how the weights change when a
-    simulation is plastic. modulator: name of a graded population of size 1 whose output is the rule's
-    third factor. receptor: which input of the postsynaptic model it reaches; None: its first.
+    delay: ms, a multiple of dt; the least one where synapses have delays of their own (see `connect`).
+    rule: how the weights change when a simulation is plastic. modulator: name of a graded population of
+    size 1 whose output is the rule's third factor. receptor: which input of the postsynaptic model it
+    reaches; None: its first. short_term: how what a spike carries depends on the spikes before it.
     """
 
     pre: str
@@ -71,6 +95,7 @@ class Projection:
     rule: Rule | None = None
     modulator: str | None = None
     receptor: str | None = None
+    short_term: TsodyksMarkram | None = None
 
     @property
     def name(self) -> str:
@@ -137,7 +162,7 @@ class Network:
         """The input of the postsynaptic model that a projection or a drive reaches."""
         post = self.population(incoming.post)
         model: Any = post.model
-        if isinstance(model, Source):
+        if post.is_source:
             raise ValueError(f"{post.name!r} is a source and receives nothing; choose another target")
         if incoming.receptor is not None and incoming.receptor not in model.receptors:
             raise ValueError(f"population {post.name!r}: {unknown('receptor', incoming.receptor, model.receptors)}")
@@ -163,6 +188,8 @@ def _check_population(population: Population, dt: float) -> None:
             raise ValueError(
                 f"{where}: parameter {name} has shape {shape}; give one number, or {population.size} of them"
             )
+    if isinstance(population.model, PoissonSource) and np.max(population.model.probability(dt)) > 1.0:
+        raise ValueError(f"{where}: at most one spike a step of {dt} ms; give a rate of at most {1000.0 / dt:g} Hz")
     for t_ref in np.atleast_1d(getattr(population.model, "t_ref", 0.0)):
         steps(float(t_ref), dt, f"{where}: refractory period t_ref")
 
@@ -178,6 +205,11 @@ def _check_projection(projection: Projection, net: Network) -> None:
             raise ValueError(f"autapses=False, but {pre.name!r} and {post.name!r} share no neuron; leave it out")
         if projection.rule is not None:
             check(projection.rule)
+            interval_steps(projection.rule, net.dt)
+        if projection.short_term is not None:
+            check(projection.short_term)
+            if pre.model.graded:
+                raise ValueError(f"{pre.name!r} sends graded values, and short_term needs spikes; leave it out")
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     if projection.modulator is not None:
@@ -210,30 +242,37 @@ def update_order(net: Network) -> list[Population]:
 Values = float | NDArray | Callable[[np.random.Generator, int], NDArray]
 
 
-def connect(net: Network, values: Mapping[str, Values], seed: int) -> dict[str, Any]:
-    """Draw the connectivity of every projection and give it weights.
+def connect(
+    net: Network, values: Mapping[str, Values], seed: int, delays: Mapping[str, Values] | None = None
+) -> dict[str, Any]:
+    """Draw the connectivity of every projection and give it weights, and delays where synapses differ in them.
 
     values: projection name -> one number for all synapses, an array (w_JI for Dense, else one a synapse, in
     the order of the pairs given or of rising presynaptic, then postsynaptic neurons), or a function of
     (generator, number of synapses). Only FromSparse needs none. The unit is that of what arrives at the
-    postsynaptic model, per spike. Returns the weights, float64: w_JI for Dense, else Synapses.
+    postsynaptic model, per spike. delays: projection name -> likewise, in ms, rounded to steps of dt, none below
+    the delay of the projection. Returns the weights, float64: w_JI for Dense without delays, else Synapses.
     """
-    for name in values:
+    delays = delays or {}
+    for name in [*values, *delays]:
         if name not in [projection.name for projection in net.projections]:
             raise ValueError(unknown("projection", name, [p.name for p in net.projections]))
     for projection in net.projections:
         if projection.name not in values and not isinstance(projection.connect, FromSparse):
             raise ValueError(f"projection {projection.name!r} has no weights; give values[{projection.name!r}]")
     _demand_memory(net, values)
-    weights = {projection.name: _connect(projection, net, values, seed) for projection in net.projections}
+    weights = {}
+    for projection in net.projections:
+        weights[projection.name] = _connect(projection, net, values.get(projection.name), seed)
+        if projection.name in delays:
+            weights[projection.name] = _delay(projection, net, weights[projection.name], delays[projection.name], seed)
     check_weights(net, weights)
     return weights
 
 
-def _connect(projection: Projection, net: Network, values: Mapping[str, Values], seed: int) -> Any:
+def _connect(projection: Projection, net: Network, value: Values | None, seed: int) -> Any:
     connector, name = projection.connect, projection.name
     n_pre, n_post = net.population(projection.pre).size, net.population(projection.post).size
-    value = values.get(name)
     rng = child(seed, name, "weights")
     if isinstance(connector, Dense):
         if callable(value):
@@ -243,14 +282,40 @@ def _connect(projection: Projection, net: Network, values: Mapping[str, Values],
     offsets, targets = connector.connect(n_pre, n_post, child(seed, name, "connectivity"))
     if value is None and isinstance(connector, FromSparse):
         value = connector.weights()
-    if callable(value):
-        value = value(rng, len(targets))
-    w = np.asarray(value, float)
-    if w.ndim == 0:
-        w = np.full(len(targets), value, float)
-    elif isinstance(connector, FromArrays | FromSparse) and w.shape == targets.shape:
-        w = w[connector.order(n_pre, n_post)]
-    return Synapses(offsets, targets, w)
+    return Synapses(offsets, targets, _per_synapse(value, rng, projection, net, len(targets)))
+
+
+def _per_synapse(value: Any, rng: np.random.Generator, projection: Projection, net: Network, n: int) -> NDArray:
+    """One number a synapse, in the order of rising presynaptic, then postsynaptic neurons."""
+    connector = projection.connect
+    array = np.asarray(value(rng, n) if callable(value) else value, float)
+    if array.ndim == 0:
+        return np.full(n, array, float)
+    if isinstance(connector, FromArrays | FromSparse) and array.shape == (n,):
+        return array[connector.order(net.population(projection.pre).size, net.population(projection.post).size)]
+    return array
+
+
+def _delay(projection: Projection, net: Network, given: Any, delays: Values, seed: int) -> Synapses:
+    """Synapses with delays of their own; w_JI becomes them."""
+    if not isinstance(given, Synapses):
+        n_post, n_pre = given.shape
+        given = Synapses(
+            np.arange(n_pre + 1) * n_post, np.tile(np.arange(n_post, dtype=np.int32), n_pre), given.T.ravel()
+        )
+        if not callable(delays) and np.ndim(delays) == 2:
+            delays = np.asarray(delays).T.ravel()
+    rng = child(seed, projection.name, "delays")
+    delays_ms = _per_synapse(delays, rng, projection, net, len(given.targets))
+    if not np.isfinite(delays_ms).all():
+        raise ValueError(f"projection {projection.name!r}: delays are not finite; give milliseconds")
+    in_steps = np.rint(delays_ms / net.dt)
+    if in_steps.size and not (in_steps.min() >= net.delay_steps(projection) and in_steps.max() < 2**16):
+        raise ValueError(
+            f"projection {projection.name!r}: delays lie from {delays_ms.min():g} to {delays_ms.max():g} ms; give"
+            f" {projection.delay:g} ms (the least, as Projection.delay says) to {(2**16 - 1) * net.dt:g} ms"
+        )
+    return given._replace(delays=in_steps.astype(np.uint16))
 
 
 def memory_estimate(net: Network) -> int:
@@ -267,7 +332,7 @@ def memory_estimate(net: Network) -> int:
 
 def _state_bytes(population: Population) -> int:
     model: Any = population.model
-    if isinstance(model, Source):
+    if population.is_source:
         return 0
     return 8 * population.size * (len(model.State._fields) + len(model.receptors) + 1)
 
@@ -304,12 +369,12 @@ def check_weights(net: Network, weights: Mapping[str, Any]) -> None:
     for projection in net.projections:
         given = weights[projection.name]
         n_pre, n_post = net.population(projection.pre).size, net.population(projection.post).size
-        if isinstance(projection.connect, Dense):
+        if not isinstance(given, Synapses):
+            if not isinstance(projection.connect, Dense):
+                raise ValueError(f"Projection {projection.name!r}: weights must be Synapses; use network.connect")
             found, wanted = tuple(given.shape), (n_post, n_pre)
             numbers = given
         else:
-            if not isinstance(given, Synapses):
-                raise ValueError(f"Projection {projection.name!r}: weights must be Synapses; use network.connect")
             found = (len(given.offsets) - 1, len(given.weights), int(given.offsets[-1]))
             wanted = (n_pre, len(given.targets), len(given.targets))
             numbers = given.weights
@@ -320,6 +385,7 @@ def check_weights(net: Network, weights: Mapping[str, Any]) -> None:
             )
         if isinstance(given, Synapses):
             _check_synapses(given, n_post, f"Projection {projection.name!r}")
+            _check_delays(given, net.delay_steps(projection), f"Projection {projection.name!r}")
         finite = np.isfinite(numbers) if isinstance(numbers, np.ndarray) else numbers.isfinite()
         if not finite.all():
             raise ValueError(f"Projection {projection.name!r}: weights are not finite; look at how they were made")
@@ -335,3 +401,15 @@ def _check_synapses(synapses: Synapses, n_post: int, where: str) -> None:
     rises[offsets[1:-1][(offsets[1:-1] > 0) & (offsets[1:-1] < len(targets))] - 1] = True
     if not rises.all():
         raise ValueError(f"{where}: targets must rise within a row, each at most once; sort them, or add the weights")
+
+
+def _check_delays(synapses: Synapses, least: int, where: str) -> None:
+    delays = synapses.delays
+    if delays is None:
+        return
+    if delays.shape != synapses.targets.shape or delays.dtype != np.uint16:
+        raise ValueError(
+            f"{where}: delays must be uint16, one a synapse ({len(synapses.targets)}); use network.connect"
+        )
+    if delays.size and delays.min() < least:
+        raise ValueError(f"{where}: a delay of {delays.min()} steps is below the projection's, {least}; lower that one")

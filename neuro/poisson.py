@@ -9,6 +9,7 @@ References: jarzynski2020 (hash functions for counters, section on pcg3d).
 
 import math
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def thresholds(mean: float) -> NDArray[np.uint32]:
     return np.array(found, np.uint32)
 
 
-def hash_bits(neuron, step, key):
+def hash_bits(neuron: Any, step: Any, key: Any) -> Any:
     """32 bits that belong to a neuron, a step and a key; all uint32, numbers or arrays, wrapping around."""
     x = np.uint32(neuron * np.uint32(1664525) + np.uint32(1013904223))
     y = np.uint32(step * np.uint32(1664525) + np.uint32(1013904223))
@@ -46,11 +47,15 @@ def hash_bits(neuron, step, key):
     return np.uint32(x + y * z)
 
 
+def bits(n: int, step: int, key: int) -> NDArray[np.uint32]:
+    """32 bits for each of n neurons in a step."""
+    with np.errstate(over="ignore"):
+        return hash_bits(np.arange(n, dtype=np.uint32), np.uint32(step & MASK), np.uint32(key))
+
+
 def draw(bounds: NDArray[np.uint32], n: int, step: int, key: int) -> NDArray[np.int64]:
     """The Poisson numbers of n neurons in a step; bounds: as from `thresholds`."""
-    with np.errstate(over="ignore"):
-        bits = hash_bits(np.arange(n, dtype=np.uint32), np.uint32(step & MASK), np.uint32(key))
-    return np.asarray(np.searchsorted(bounds, bits, side="right"), np.int64)
+    return np.asarray(np.searchsorted(bounds, bits(n, step, key), side="right"), np.int64)
 
 
 def key(seed: int, name: str, sample: int) -> int:

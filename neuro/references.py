@@ -32,6 +32,10 @@ REFERENCES = {
     "synaptic plasticity. Nature Neuroscience 3:919-926. doi:10.1038/78829",
     "morrison2008": "Morrison A, Diesmann M, Gerstner W (2008). Phenomenological models of synaptic plasticity based "
     "on spike timing. Biological Cybernetics 98:459-478. doi:10.1007/s00422-008-0233-1",
+    "tsodyks1998": "Tsodyks M, Pawelzik K, Markram H (1998). Neural networks with dynamic synapses. Neural Computation "
+    "10(4):821-835. doi:10.1162/089976698300017502",
+    "tsodyks2000": "Tsodyks M, Uziel A, Markram H (2000). Synchrony generation in recurrent networks with "
+    "frequency-dependent synapses. Journal of Neuroscience 20:RC50. doi:10.1523/JNEUROSCI.20-01-j0003.2000",
     "pfister2006": "Pfister J-P, Gerstner W (2006). Triplets of spikes in a model of spike timing-dependent "
     "plasticity. Journal of Neuroscience 26(38):9673-9682. doi:10.1523/JNEUROSCI.1425-06.2006",
     "vanrossum2000": "van Rossum MCW, Bi GQ, Turrigiano GG (2000). Stable Hebbian learning from spike "

@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from neuro.files import write_whole
+
 PACKAGES = ("torch", "numpy", "numba", "brian2", "snntorch", "spikingjelly", "matplotlib", "scikit-learn")
 
 
@@ -71,16 +73,6 @@ class Run:
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step; a reader sees the old or the new text, nothing between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def fingerprint(configuration: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from neuro.files import write_whole
 from neuro.learners import LEARNERS
-from neuro.runs import Run, fingerprint, hardware, versions, write_whole
+from neuro.runs import Run, fingerprint, hardware, versions
 from neuro.units import check, unknown
 from simulations.recipes import training
 from simulations.report import print_table, publish, write_report

@@ -14,8 +14,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from neuro import plot
+from neuro.files import write_whole
 from neuro.references import REFERENCES
-from neuro.runs import read_manifest, read_metrics, write_whole
+from neuro.runs import read_manifest, read_metrics
 from tasks.published import PUBLISHED
 
 

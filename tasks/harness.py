@@ -19,11 +19,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from neuro.files import write_whole
 from neuro.learners import LEARNERS
 from neuro.learners.base import Learner, LearnerState, from_tensors, n_weights, to_tensors
 from neuro.progress import Progress
 from neuro.references import sources
-from neuro.runs import Run, RunError, lock, open_run, read_metrics, write_whole
+from neuro.runs import Run, RunError, lock, open_run, read_metrics
 from neuro.units import check, param, unknown
 from tasks import TASKS
 from tasks.base import Task, stream

@@ -6,11 +6,12 @@ empty if it can run the network; and `run(job) -> Record`.
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from neuro.backends.job import Job, make_job
 from neuro.network import Network
-from neuro.record import Record
+from neuro.record import Record, State
 from neuro.units import unknown
 
 # Modules by name, imported when used: torch and brian2 take a second each.
@@ -41,6 +42,10 @@ def simulate(
     initial: Mapping[str, Any] | None = None,
     seed: int = 0,
     update: str = "clock",
+    threads: int = 1,
+    resume: State | None = None,
+    weights_every: float | None = None,
+    stream: Path | str | None = None,
 ) -> Record:
     """Run a network for `duration` ms and return its Record.
 
@@ -49,11 +54,18 @@ def simulate(
     inputs: source population -> Events; or values [B, N] sent at every step (direct current); or a
         raster [T, B, N]. All inputs have the same number of samples B.
     plastic: whether the projections' rules act. Needs B = 1.
-    record: what to keep, as "population.spikes" (Events) or "population.field" (a trace).
+    record: what to keep, as "population.spikes" (Events), "population.field" (a trace) or, every
+        `weights_every` ms, "projection.weights".
     initial: "population.field" -> starting values, one number or one a neuron, instead of the model's.
     seed: of the Poisson drives; the same seed gives the same spikes on every backend.
     update: "clock": neurons step by dt. "asynchronous" (event backend only): neurons are touched when a spike
         reaches them or when they fire, at exact times; see neuro/backends/event_asynchronous.py.
+    threads: of the event backend, each of which owns a part of every population. The results are the same for
+        any number of them. Not with projections that have no delay, nor with modulators.
+    resume: the `final` of an earlier Record, to go on from as if it had never stopped (event backend): times,
+        those of the inputs too, are still counted from the start of the first, and `plastic` weights are the state's.
+    stream: an empty folder to which what is recorded is written while it runs (event backend), as .npy files; the
+        Record's arrays are then mapped from there, so that a long run need not fit into memory.
 
     Raises ValueError where the network, its weights or its inputs do not fit, or where the backend
     cannot run it, with the reasons; nothing falls back silently.
@@ -65,8 +77,15 @@ def simulate(
     if update != "clock" and backend != "event":
         raise ValueError(f"backend {backend!r} steps by dt; for update={update!r} use backend='event'")
     module = importlib.import_module(BACKENDS[backend] if update == "clock" else UPDATES[update])
-    job = make_job(net, weights, inputs, duration, plastic, record, initial, seed)
+    job = make_job(
+        net, weights, inputs, duration, plastic, record, initial, seed, threads, resume, weights_every, stream
+    )
     reasons = module.unsupported(net, plastic)
+    if (backend, update) != ("event", "clock"):
+        asked = {"threads": threads > 1, "resume": resume is not None, "stream": stream is not None}
+        reasons += [
+            f"{name} is for the event backend with update='clock' alone" for name, is_so in asked.items() if is_so
+        ]
     if reasons:
         raise ValueError(f"backend {backend!r} cannot run this network: {'; '.join(reasons)}")
     return module.run(job)

@@ -2,11 +2,13 @@
 
 A spike that left a delay ago is delivered along the row of its neuron (CSR), so that a silent synapse
 costs nothing and a plastic one is read when the spike arrives. Spikes wait in a ring of the last steps.
-A column index serves on_post. Same seed and machine: same bits.
+A column index serves on_post. Each thread owns a part of every population. Same seed and machine: same bits,
+for any number of threads, and in one run or several.
 """
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,15 +23,19 @@ from neuro.backends.event_source import (
     population_arguments,
     projection_arguments,
 )
+from neuro.backends.event_state import restore, save
 from neuro.backends.job import Job
+from neuro.backends.output import REMEDY, SpikeOutput, new_array
+from neuro.backends.rows import Rows, parts, rows
 from neuro.events import Events, bin_times, from_raster
-from neuro.network import Network, Source, Synapses
+from neuro.network import Network, PoissonSource, Population, Source, Synapses
+from neuro.plasticity import interval_steps
 from neuro.progress import Progress
 from neuro.record import Counts, Record
 
 CHUNK = 1000  # steps between two looks at the state
-REMEDY = "record fewer populations, or simulate in parts, each from the last state (`initial`)"
 BLOCK = 1024  # neurons whose Poisson numbers are drawn together
+LONG_AGO = -(2**40)  # steps; when a neuron that never fired did
 
 
 def unsupported(net: Network, plastic: bool) -> list[str]:
@@ -46,20 +52,15 @@ def run(job: Job) -> Record:
     start = time.perf_counter()
     simulation = _Simulation(job)
     samples = [simulation.sample(index) for index in range(job.n_samples)]
-    spikes = {
-        name: _join([spikes[name] for spikes, _ in samples])
-        for name, fields in job.recorded.items()
-        if "spikes" in fields
-    }
+    spikes = {name: _join([spikes[name] for spikes, _ in samples]) for name in samples[0][0]}
     traces = {
-        f"{name}.{field}": np.stack([traces[f"{name}.{field}"] for _, traces in samples], axis=1)
-        for name, fields in job.recorded.items()
-        for field in fields
-        if field != "spikes"
+        name: values if "->" in name else np.stack([traces[name] for _, traces in samples], axis=1)
+        for name, values in samples[0][1].items()
     }
-    n_spikes, n_events = (int(count) for count in simulation.counts)
+    n_spikes, n_events = (int(count) for count in simulation.counts.sum(0)[:2])
+    final = save(simulation) if job.n_samples == 1 else None
     counts = Counts(n_spikes, n_events, wall_s=time.perf_counter() - start)
-    return Record(spikes, traces, simulation.final_weights(), counts)
+    return Record(spikes, traces, simulation.final_weights(), counts, final)
 
 
 def _array(values: Any) -> np.ndarray:
@@ -72,6 +73,8 @@ def _is_tensor(values: Any) -> bool:
 
 
 def _join(batch: list[Events]) -> Events:
+    if len(batch) == 1:
+        return batch[0]
     offsets = np.concatenate([[0], np.cumsum([len(events.times) for events in batch])])
     return Events(
         np.concatenate([events.times for events in batch]),
@@ -81,7 +84,7 @@ def _join(batch: list[Events]) -> Events:
 
 
 class _Simulation:
-    """The kernel of a job, and its arguments by name."""
+    """The kernel of a job, and its arguments by name: those of all threads, and those of each."""
 
     def __init__(self, job: Job):
         self.job = job
@@ -92,159 +95,310 @@ class _Simulation:
         self.dtype = dtypes.pop() if dtypes else np.dtype(np.float64)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"weights are {self.dtype}; give float32 or float64")
-        self.arguments: dict[str, Any] = {}
-        self.counts = np.zeros(2, np.int64)
+        self.shared: dict[str, Any] = {}
+        self.own: list[dict[str, Any]] = [{} for _ in range(job.threads)]
+        self.counts = np.zeros((job.threads, 8), np.int64)  # one cache line each
         self.inputs = {name: _as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
-        populations = [self._population(p) for p in range(len(job.order))]
+        self.starts = {p.name: parts(p.size, job.threads) for p in job.order}
+        self.rows = {k.name: self._rows(k.name) for k in job.net.projections}
+        self.block = _block(job, self.rows)
+        self.outputs: dict[str, SpikeOutput] = {}
+        self.step = 0
+        populations = [self._population(p) for p in job.order]
         projections = [self._projection(k) for k in range(len(job.net.projections))]
         drives = [self._drive(d) for d in range(len(job.net.drives))]
-        self.run = kernel(populations, projections, drives).run
+        self.kernel = kernel(populations, projections, drives).run
         names = [name for kind in populations for name in population_arguments(kind)]
         names += [name for kind in projections for name in projection_arguments(kind)]
         self.names = names + [name for kind in drives for name in drive_arguments(kind)]
 
+    def _rows(self, name: str) -> Rows:
+        projection = next(k for k in self.job.net.projections if k.name == name)
+        given = self.job.weights[name]
+        if not isinstance(given, Synapses):
+            n_post, n_pre = given.shape
+            target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
+            given = Synapses(np.arange(n_pre + 1) * n_post, target, None)
+        return rows(given, self.job.net.delay_steps(projection), self.starts[projection.post])
+
     def _number(self, value: Any) -> Any:
         return self.dtype.type(value) if np.ndim(value) == 0 else np.asarray(value, self.dtype)
 
-    def _population(self, p: int) -> PopulationKind:
-        job, population = self.job, self.job.order[p]
+    def longest_delay(self, population: str) -> int:
+        """Steps until the last spike of a population has arrived."""
+        found = [self.rows[k.name].delays[-1] for k in self.job.net.projections if k.pre == population]
+        return int(max(found, default=0))
+
+    def ring_depth(self, projection: str) -> int:
+        """Steps that rings of presynaptic neurons hold: the delay, one before it, and what others may run ahead."""
+        return int(self.rows[projection].delays[-1]) + 1 + self.block
+
+    def _population(self, population: Population) -> PopulationKind:
+        job, p, size, put = self.job, self.place[population.name], population.size, self.shared
         fields = job.recorded.get(population.name, [])
         if isinstance(population.model, Source):
+            put[f"size{p}"] = size
             return PopulationKind(p, None, None, frozenset(), (), False)
-        model, size, put = population.model, population.size, self.arguments
+        starts = put[f"parts{p}"] = self.starts[population.name]
+        depth = self.longest_delay(population.name) + self.block
+        put[f"history{p}"] = np.empty((depth, size), np.int32)
+        put[f"fired{p}"] = np.zeros((job.threads, depth), np.int64)
+        for own, first, last in zip(self.own, starts[:-1], starts[1:], strict=True):
+            own[f"first{p}"], own[f"last{p}"] = int(first), int(last)
+            if "spikes" in fields:
+                capacity = max(2 * int(last - first) * self.block, 1 << 16)
+                own[f"spike_steps{p}"] = np.empty(capacity, np.int64)
+                own[f"spike_units{p}"] = np.empty(capacity, np.int32)
+                own[f"n_kept{p}"] = np.zeros(1, np.int64)
+        keep = tuple(field for field in fields if field != "spikes")
+        if isinstance(population.model, PoissonSource):
+            bound = np.minimum(np.rint(population.model.probability(job.net.dt) * 2**32), 2**32 - 1)
+            self._share_out(f"bound{p}", np.broadcast_to(bound, (size,)).astype(np.uint32), starts)
+            self._share_out(f"output{p}", np.zeros(size, np.uint8), starts)
+            return PopulationKind(p, "poisson", None, frozenset(), keep, "spikes" in fields)
+        model = population.model
         c = model.coefficients(job.net.dt)
         for field, value in zip(c._fields, c, strict=True):
-            put[f"c{p}_{field}"] = self._number(value)
-        delays = [job.net.delay_steps(k) for k in job.net.projections if k.pre == population.name]
-        depth = max(delays, default=0) + 1
+            if np.ndim(value):
+                self._share_out(f"c{p}_{field}", self._number(value), starts)
+            else:
+                put[f"c{p}_{field}"] = self._number(value)
         for receptor in model.receptors:
-            put[f"x{p}_{receptor}"] = np.zeros(size, self.dtype)
-        put[f"output{p}"] = np.zeros(size, self.dtype) if model.graded else np.zeros(-(-size // 8) * 8, np.uint8)
-        put[f"history{p}"] = np.empty((depth, size), np.int32)
-        put[f"fired{p}"] = np.zeros(depth, np.int64)
+            x = put[f"x{p}_{receptor}"] = np.zeros(size, self.dtype)
+            self._share_out(f"own_x{p}_{receptor}", x, starts)
+        self._share_out(f"output{p}", np.zeros(size, self.dtype if model.graded else np.uint8), starts)
         for field in model.State._fields:
-            put[f"{field}{p}"] = np.empty(size, self.dtype)
-        if "spikes" in fields:
-            capacity = max(2 * size, 1 << 16)
-            put[f"spike_steps{p}"] = np.empty(capacity, np.int64)
-            put[f"spike_units{p}"] = np.empty(capacity, np.int32)
-            put[f"n_kept{p}"] = np.zeros(1, np.int64)
+            self._share_out(f"{field}{p}", np.empty(size, self.dtype), starts)
         per_neuron = frozenset(f for f, value in zip(c._fields, c, strict=True) if np.ndim(value))
-        keep = tuple(field for field in fields if field != "spikes")
         return PopulationKind(p, model, c, per_neuron, keep, "spikes" in fields)
 
+    def _share_out(self, name: str, whole: np.ndarray, starts: np.ndarray) -> None:
+        """Keep an array of neurons in shared, and a thread's part of it in own; bytes are padded for `collect`."""
+        if whole.dtype == np.uint8:
+            starts = -(-starts // 8) * 8
+            whole = np.zeros(starts[-1], np.uint8)
+        self.shared[f"all_{name}"] = whole
+        for own, first, last in zip(self.own, starts[:-1], starts[1:], strict=True):
+            own[name] = whole[first:last]
+
     def _projection(self, k: int) -> ProjectionKind:
-        job, projection, put = self.job, self.job.net.projections[k], self.arguments
+        job, projection, put = self.job, self.job.net.projections[k], self.shared
         pre, post = job.net.population(projection.pre), job.net.population(projection.post)
-        rule = projection.rule if job.plastic else None
-        put[f"delay{k}"] = job.net.delay_steps(projection)
-        row, target, w = self._synapses(projection.name, pre.size, post.size)
-        # As unsigned numbers: for signed ones numba asks at every synaptic event whether an index counts from the end.
-        put[f"row{k}"], put[f"target{k}"], put[f"w{k}"] = row, np.asarray(target, np.int32).view(np.uint32), w
+        rule, short_term = projection.rule if job.plastic else None, projection.short_term
+        row, targets, delays, group, _ = self.rows[projection.name]
         values = self.inputs.get(projection.pre)
         constant = isinstance(values, np.ndarray) and rule is None
+        if isinstance(values, np.ndarray) and (rule is not None or short_term is not None):
+            raise ValueError(f"projection {projection.name!r} changes, but its input is direct current; give Events")
+        put[f"row{k}"], put[f"target{k}"], put[f"delays{k}"], put[f"delay{k}"] = row, targets, delays, int(delays[0])
+        put[f"w{k}"] = w = self._weights(projection.name, copy=rule is not None)
+        uniform = rule is None and short_term is None and not constant and len(w) > 0 and w.min() == w.max()
+        if uniform:
+            put[f"w{k}"] = w[0]
         places = self.place[pre.name], self.place[post.name], job.net.receptor(projection)
-        if rule is None:
-            uniform = not constant and len(w) > 0 and w.min() == w.max()
-            if uniform:
-                put[f"w{k}"] = w[0]
-            return ProjectionKind(k, *places, constant, uniform, None, None, None)
-        if isinstance(values, np.ndarray):
-            raise ValueError(f"projection {projection.name!r} is plastic, but its input is direct current; give Events")
-        c = rule.coefficients(job.net.dt)
+        modulator = None if rule is None or projection.modulator is None else self.place[projection.modulator]
+        c = None if rule is None else self._prepare_rule(k, rule, pre.size, post)
+        q = None if short_term is None else self._prepare_short_term(k, short_term, pre.size)
+        several = group is not None
+        interval = rule is not None and interval_steps(rule, job.net.dt) > 0
+        return ProjectionKind(k, *places, constant, uniform, several, rule, c, modulator, interval, short_term, q)
+
+    def _weights(self, name: str, copy: bool) -> np.ndarray:
+        """The weights in the order of rows."""
+        given, order = self.job.weights[name], self.rows[name].order
+        flat = given.weights if isinstance(given, Synapses) else _array(given).T
+        w = np.array(flat, self.dtype, order="C", copy=copy or None).ravel()
+        return w if order is None else w[order]
+
+    def _prepare_rule(self, k: int, rule: Any, n_pre: int, post: Population) -> Any:
+        """Coefficients, traces, synaptic variables and the column index of a plastic projection."""
+        put, name = self.shared, self.job.net.projections[k].name
+        row, targets, _, group, _ = self.rows[name]
+        c = rule.coefficients(self.job.net.dt)
         for field, value in zip(c._fields, c, strict=True):
             put[f"r{k}_{field}"] = self._number(value)
-        for side, traces, size in (("pre", rule.PreTraces, pre.size), ("post", rule.PostTraces, post.size)):
-            for field in traces._fields:
-                put[f"{side}{k}_{field}"] = np.zeros(size, self.dtype)
-        order = np.argsort(target, kind="stable")
-        put[f"column{k}"] = np.searchsorted(target[order], np.arange(post.size + 1))
+        for field in rule.Synapse._fields[1:]:
+            put[f"s{k}_{field}"] = np.zeros(len(targets), self.dtype)
+        for field in rule.PreTraces._fields:
+            self._ring(f"pre{k}_{field}", k, n_pre)
+        for field in rule.PostTraces._fields:
+            trace = put[f"post{k}_{field}"] = np.zeros(post.size, self.dtype)
+            self._share_out(f"own_post{k}_{field}", trace, self.starts[post.name])
+        order = np.argsort(targets, kind="stable")
+        put[f"column{k}"] = np.searchsorted(targets[order], np.arange(post.size + 1))
         put[f"column_synapse{k}"] = order
-        put[f"column_pre{k}"] = np.repeat(np.arange(pre.size, dtype=np.int32), np.diff(row))[order]
-        modulator = None if projection.modulator is None else self.place[projection.modulator]
-        return ProjectionKind(k, *places, False, False, rule, c, modulator)
+        n_segments = (len(row) - 1) // n_pre
+        put[f"column_pre{k}"] = np.repeat(np.arange(n_pre, dtype=np.int32), np.diff(row[::n_segments]))[order]
+        put[f"interval{k}"] = interval_steps(rule, self.job.net.dt)
+        if group is not None:
+            put[f"column_delay{k}"] = group[order]
+        return c
+
+    def _prepare_short_term(self, k: int, short_term: Any, n_pre: int) -> Any:
+        c = short_term.coefficients()
+        for field, value in zip(c._fields, c, strict=True):
+            self.shared[f"q{k}_{field}"] = self._number(value)
+        self._ring(f"released{k}", k, n_pre)
+        for own in self.keepers(k):
+            own[f"last_sent{k}"] = np.full(n_pre, LONG_AGO)
+            for field, value in zip(short_term.State._fields, short_term.initial(), strict=True):
+                own[f"state{k}_{field}"] = np.full(n_pre, value, self.dtype)
+        return c
+
+    def keepers(self, k: int) -> list[dict[str, Any]]:
+        """Where arrays of presynaptic neurons are kept: one for all, or one a thread of a source, which nobody owns."""
+        pre = self.job.net.population(self.job.net.projections[k].pre)
+        return self.own if isinstance(pre.model, Source) else [self.shared]
+
+    def _ring(self, name: str, k: int, n_pre: int) -> None:
+        depth = self.ring_depth(self.job.net.projections[k].name)
+        for own in self.keepers(k):
+            own[name] = np.zeros((depth, n_pre), self.dtype)
 
     def _drive(self, d: int) -> DriveKind:
-        drive, put = self.job.net.drives[d], self.arguments
+        drive, put = self.job.net.drives[d], self.shared
         put[f"d{d}_weight"] = self.dtype.type(drive.weight)
         put[f"d{d}_bounds"] = poisson.thresholds(drive.mean(self.job.net.dt))
-        put[f"d{d}_bits"], put[f"d{d}_counts"] = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.int32)
+        for own in self.own:
+            own[f"d{d}_bits"], own[f"d{d}_counts"] = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.int32)
         return DriveKind(d, self.place[drive.post], self.job.net.receptor(drive))
 
-    def _synapses(self, name: str, n_pre: int, n_post: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        given = self.job.weights[name]
-        if isinstance(given, Synapses):
-            return given.offsets, given.targets, np.array(_array(given.weights), self.dtype)
-        target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
-        return np.arange(n_pre + 1) * n_post, target, np.array(_array(given).T, self.dtype, order="C").ravel()
-
     def sample(self, index: int) -> tuple[dict[str, Events], dict[str, np.ndarray]]:
-        """Run one sample from the initial state. Returns its spikes and its traces [T, N]."""
-        job, put = self.job, self.arguments
+        """Run one sample from the initial state. Returns its spikes and its traces, [T, N] or [K, synapses]."""
         self._reset(index)
-        traces: dict[str, np.ndarray] = {}
-        kept: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        traces = self._new_traces()
+        self._advance(traces)
+        return {name: output.events() for name, output in self.outputs.items()}, traces
+
+    def _new_traces(self) -> dict[str, np.ndarray]:
+        """Arrays for what is recorded."""
+        job, traces = self.job, {}
         for name, fields in job.recorded.items():
-            p, size = self.place[name], job.net.population(name).size
+            if "->" in name:
+                w = _array(job.weights[name].weights if isinstance(job.weights[name], Synapses) else job.weights[name])
+                shape = (job.n_steps // job.weights_every, *w.shape)
+                traces[f"{name}.weights"] = new_array(f"{name}.weights", shape, w.dtype, job.stream)
+                continue
+            shape = (job.n_steps, job.net.population(name).size)
             if "spikes" in fields:
-                kept[name] = []
+                self.outputs[name] = SpikeOutput(name, job.net.dt, job.stream)
             for field in fields:
                 if field != "spikes":
-                    traces[f"{name}.{field}"] = put[f"trace{p}_{field}"] = np.empty((job.n_steps, size), self.dtype)
-        self._advance(kept)
-        spikes = {}
-        for name, parts in kept.items():
-            steps = np.concatenate([steps for steps, _ in parts] or [np.empty(0, np.int64)])
-            units = np.concatenate([units for _, units in parts] or [np.empty(0, np.int32)])
-            spikes[name] = Events(steps.astype(np.float64) * job.net.dt, units, np.array([0, len(steps)]))
-        return spikes, traces
+                    array = new_array(f"{name}.{field}", shape, self.dtype, job.stream)
+                    traces[f"{name}.{field}"] = array
+                    self.shared[f"trace{self.place[name]}_{field}"] = np.asarray(array)
+        return traces
 
     def _reset(self, index: int) -> None:
-        job, put = self.job, self.arguments
+        job, put = self.job, self.shared
+        self.step = job.first_step
         for name, state in job.initial.items():
+            p = self.place[name]
             for field, value in zip(state._fields, state, strict=True):
-                put[f"{field}{self.place[name]}"][:] = value
-            put[f"fired{self.place[name]}"][:] = 0
+                put[f"all_{field}{p}"][:] = value
+        for population in job.order:
+            p = self.place[population.name]
+            if isinstance(population.model, PoissonSource):
+                put[f"key{p}"] = np.uint32(poisson.key(job.seed, population.name, index))
+            if f"fired{p}" in put:
+                put[f"fired{p}"][:] = 0
         for d, drive in enumerate(job.net.drives):
             name = f"{drive.post}.{job.net.receptor(drive)}"
             put[f"d{d}_key"] = np.uint32(poisson.key(job.seed, name, index))
+        for k, projection in enumerate(job.net.projections):
+            if projection.short_term is not None:
+                self._prepare_short_term(k, projection.short_term, job.net.population(projection.pre).size)
         for name, given in self.inputs.items():
-            p = self.place[name]
-            if isinstance(given, Events):
-                put[f"units{p}"], put[f"offsets{p}"] = _by_step(given.sample(index), job.n_steps, job.net.dt)
-                continue
-            put[f"units{p}"], put[f"offsets{p}"] = np.empty(0, np.int32), np.zeros(1, np.int64)
-            for k, projection in enumerate(job.net.projections):
-                if projection.pre == name:
-                    row, target, w = (put[f"{part}{k}"] for part in ("row", "target", "w"))
-                    fan_out = np.diff(row)
-                    size = job.net.population(projection.post).size
-                    sent = np.repeat(given[index], fan_out) * w
-                    put[f"drive{k}"] = np.bincount(target, sent, size).astype(self.dtype)
-                    put[f"drive_events{k}"] = int(fan_out[given[index] != 0].sum())
+            self._reset_input(name, given, index)
+        if job.resume is not None:
+            restore(self, job.resume)
 
-    def _advance(self, kept: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> None:
-        job, put = self.job, self.arguments
-        values = [put[name] for name in self.names]
-        one = self.dtype.type(1)
-        with Progress("simulating", job.n_steps * job.net.dt, "ms") as progress:
-            step = n_bytes = 0
-            while step < job.n_steps:
-                step = self.run(step, min(step + CHUNK, job.n_steps), one, self.counts, *values)
-                for name, parts in kept.items():
-                    p = self.place[name]
-                    n = int(put[f"n_kept{p}"][0])
-                    parts.append((put[f"spike_steps{p}"][:n].copy(), put[f"spike_units{p}"][:n].copy()))
-                    put[f"n_kept{p}"][0] = 0
-                    n_bytes += 12 * n
-                memory.demand(n_bytes, f"the spikes recorded until {step * job.net.dt:g} ms need another", REMEDY)
-                self._check_finite(step * job.net.dt)
-                progress.update(step * job.net.dt)
+    def _reset_input(self, name: str, given: Events | np.ndarray, index: int) -> None:
+        job, put, p = self.job, self.shared, self.place[name]
+        base = put[f"base{p}"] = job.first_step - self.longest_delay(name) - 1
+        if isinstance(given, Events):
+            last = job.first_step + job.n_steps
+            put[f"units{p}"], put[f"offsets{p}"] = _by_step(given.sample(index), base, last, job.net.dt)
+            return
+        put[f"units{p}"], put[f"offsets{p}"] = np.empty(0, np.int32), np.zeros(1, np.int64)
+        for k, projection in enumerate(job.net.projections):
+            if projection.pre == name:
+                row, target, w = (put[f"{part}{k}"] for part in ("row", "target", "w"))
+                fan_out = np.diff(row[:: (len(row) - 1) // len(given[index])])
+                sent = np.repeat(given[index], fan_out) * w
+                put[f"drive{k}"] = np.bincount(target, sent, job.net.population(projection.post).size).astype(
+                    self.dtype
+                )
+                put[f"drive_events{k}"] = int(fan_out[given[index] != 0].sum())
+
+    def _advance(self, traces: dict[str, np.ndarray]) -> None:
+        """Run the kernel, part by part, on all threads."""
+        job, n_bytes = self.job, 0
+        barrier, full = np.zeros(32, np.int64), np.full(1, -1)
+        one, dt = self.dtype.type(1), self.dtype.type(job.net.dt)
+        values = [[own.get(name, self.shared.get(name)) for name in self.names] for own in self.own]
+        last, every = job.first_step + job.n_steps, job.weights_every
+        with Progress("simulating", job.n_steps * job.net.dt, "ms") as progress, _pool(job.threads) as pool:
+            while self.step < last:
+                stop = min(self.step + CHUNK, last)
+                if every:
+                    stop = min(stop, job.first_step + ((self.step - job.first_step) // every + 1) * every)
+                calls = [
+                    (
+                        self.step,
+                        stop,
+                        job.first_step,
+                        one,
+                        dt,
+                        t,
+                        job.threads,
+                        self.block,
+                        self.counts[t],
+                        barrier,
+                        full,
+                    )
+                    for t in range(job.threads)
+                ]
+                others = [
+                    pool.submit(self.kernel, *call, *rest) for call, rest in zip(calls[1:], values[1:], strict=True)
+                ]
+                self.step = self.kernel(*calls[0], *values[0])
+                for other in others:
+                    other.result()
+                n_bytes += self._keep_spikes()
+                done = self.step - job.first_step
+                if every and done % every == 0:
+                    self._keep_weights(traces, done // every - 1)
+                now = self.step * job.net.dt
+                memory.demand(n_bytes, f"the spikes recorded until {now:g} ms need another", REMEDY)
+                self._check_finite(now)
+                progress.update(done * job.net.dt)
+
+    def _keep_spikes(self) -> int:
+        """Move the spikes of the last part from the threads' buffers to the outputs; returns bytes of memory."""
+        n_bytes = 0
+        for name, output in self.outputs.items():
+            p = self.place[name]
+            found = [(own[f"spike_steps{p}"], own[f"spike_units{p}"], own[f"n_kept{p}"]) for own in self.own]
+            steps = np.concatenate([steps[: n[0]] for steps, _, n in found])
+            units = np.concatenate([units[: n[0]] for _, units, n in found])
+            if len(found) > 1:
+                order = np.argsort(steps, kind="stable")
+                steps, units = steps[order], units[order]
+            n_bytes += output.append(steps, units)
+            for _, _, n in found:
+                n[0] = 0
+        return n_bytes
+
+    def _keep_weights(self, traces: dict[str, np.ndarray], row: int) -> None:
+        for k, projection in enumerate(self.job.net.projections):
+            if f"{projection.name}.weights" in traces:
+                traces[f"{projection.name}.weights"][row] = self.as_given(k, self.shared[f"w{k}"])
 
     def _check_finite(self, now: float) -> None:
         for name, state in self.job.initial.items():
             for field in state._fields:
-                values = self.arguments[f"{field}{self.place[name]}"]
+                values = self.shared[f"all_{field}{self.place[name]}"]
                 if not np.isfinite(values).all():
                     neuron = int(np.flatnonzero(~np.isfinite(values))[0])
                     raise FloatingPointError(
@@ -252,19 +406,61 @@ class _Simulation:
                         " lower the weights or dt"
                     )
 
+    def as_given(self, k: int, values: np.ndarray) -> np.ndarray:
+        """Values of the synapses of a projection, in the order and shape in which its weights were given."""
+        projection = self.job.net.projections[k]
+        given, order = self.job.weights[projection.name], self.rows[projection.name].order
+        if order is not None:
+            values, ordered = np.empty_like(values), values
+            values[order] = ordered
+        return values if isinstance(given, Synapses) else values.reshape(given.shape[::-1]).T
+
+    def as_stored(self, k: int, values: np.ndarray) -> np.ndarray:
+        """The inverse of `as_given`."""
+        name = self.job.net.projections[k].name
+        flat, order = values.T.ravel() if values.ndim == 2 else values, self.rows[name].order
+        return flat if order is None else flat[order]
+
     def final_weights(self) -> dict[str, Any]:
         """The weights at the end, in the form in which they were given."""
         final = {}
         for k, projection in enumerate(self.job.net.projections):
-            given, w = self.job.weights[projection.name], self.arguments[f"w{k}"]
-            if projection.rule is None or not self.job.plastic:
-                final[projection.name] = given
-            elif isinstance(given, Synapses):
-                final[projection.name] = given._replace(weights=w)
-            else:
-                w_JI = w.reshape(given.shape[::-1]).T.copy()
-                final[projection.name] = sys.modules["torch"].as_tensor(w_JI) if _is_tensor(given) else w_JI
+            given = final[projection.name] = self.job.weights[projection.name]
+            if projection.rule is not None and self.job.plastic:
+                w = self.as_given(k, self.shared[f"w{k}"])
+                if isinstance(given, Synapses):
+                    final[projection.name] = given._replace(weights=w)
+                else:
+                    final[projection.name] = sys.modules["torch"].tensor(w) if _is_tensor(given) else w.copy()
         return final
+
+
+def _block(job: Job, rows_of: dict[str, Rows]) -> int:
+    """Steps between two meetings of the threads: the least delay. 1 for one thread."""
+    if job.threads == 1:
+        return 1
+    delays = []
+    for projection in job.net.projections:
+        if not isinstance(job.net.population(projection.pre).model, Source):
+            delays.append(int(rows_of[projection.name].delays[0]))
+            if delays[-1] == 0:
+                raise ValueError(
+                    f"threads = {job.threads}: projection {projection.name!r} has no delay, and threads meet once per"
+                    " least delay; give it a delay of at least dt, or use one thread"
+                )
+        if job.plastic and projection.modulator is not None:
+            raise ValueError(
+                f"threads = {job.threads}: projection {projection.name!r} has a modulator, which acts without delay;"
+                " use one thread"
+            )
+    return min(delays, default=CHUNK)
+
+
+class _pool(ThreadPoolExecutor):
+    """Threads beside the one that calls."""
+
+    def __init__(self, threads: int):
+        super().__init__(max(1, threads - 1))
 
 
 def _as_input(name: str, given: Any, dt: float) -> Events | np.ndarray:
@@ -279,12 +475,12 @@ def _as_input(name: str, given: Any, dt: float) -> Events | np.ndarray:
     return from_raster(values, dt)
 
 
-def _by_step(events: Events, n_steps: int, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Units in the order of their steps, each once a step, and where each step begins."""
-    step = bin_times(events.times, dt)
-    order = np.lexsort((events.units, step))
-    step, units = step[order], events.units[order]
-    new = np.ones(len(step), bool)
-    new[1:] = (np.diff(step) != 0) | (np.diff(units) != 0)
-    step, units = step[new], units[new]
-    return units.astype(np.int32), np.searchsorted(step, np.arange(n_steps + 1))
+def _by_step(events: Events, first: int, last: int, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Units in the order of their steps, each once a step, and where each step from first to last begins."""
+    step, units = bin_times(events.times, dt), events.units
+    n_units = int(units.max(initial=0)) + 1
+    place = step * n_units + units
+    if not (place[1:] > place[:-1]).all():
+        place = np.unique(place)
+        step, units = np.divmod(place, n_units)
+    return units.astype(np.int32), np.searchsorted(step, np.arange(first, last + 1))

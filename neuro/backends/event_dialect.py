@@ -9,6 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
+from neuro.backends.intrinsics import prefetch
 from neuro.poisson import hash_bits
 
 
@@ -43,8 +44,8 @@ NUMBA = {
 
 
 @njit(nogil=True)
-def collect(output, size, ids):
-    """Write the indices of non-zero bytes to ids, and return how many there are.
+def collect(output, size, first, ids):
+    """Write the places of non-zero bytes, counted from `first`, to ids, and return how many there are.
 
     output: uint8, padded with zeros to a multiple of 8, so that eight neurons are looked at together.
     """
@@ -54,17 +55,36 @@ def collect(output, size, ids):
         if words[word] != 0:
             for j in range(8 * word, min(8 * word + 8, size)):
                 if output[j]:
-                    ids[n] = j
+                    ids[n] = first + j
                     n += 1
     return n
 
 
+NEAR, FAR = 3, 8  # spikes ahead of which synapses, and their place, are asked for
+LINE = 16  # synapses of 4 bytes in a cache line
+
+
 @njit(nogil=True)
-def deliver(ids, n, row, target, w, arrivals):
-    """Send n spikes along the rows of their neurons; returns the number of synaptic events."""
+def _look_ahead(ids, n, q, row, stride, place, target):
+    """Ask for what the next spikes will need: rows lie far apart, and memory is slow to find them."""
+    if q + FAR < n:
+        prefetch(row, ids[q + FAR] * stride + place)
+    if q + NEAR < n:
+        segment = ids[q + NEAR] * stride + place
+        for e in range(row[segment], min(row[segment + 1], row[segment] + 8 * LINE), LINE):
+            prefetch(target, e)
+
+
+@njit(nogil=True)
+def deliver(ids, n, row, stride, place, target, w, arrivals):
+    """Send n spikes along the rows of their neurons; returns the number of synaptic events.
+
+    Neuron i's synapses of a delay and a thread are those from row[i * stride + place] on.
+    """
     events = 0
     for q in range(n):
-        first, last = row[ids[q]], row[ids[q] + 1]
+        _look_ahead(ids, n, q, row, stride, place, target)
+        first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w[e]
         events += last - first
@@ -72,13 +92,27 @@ def deliver(ids, n, row, target, w, arrivals):
 
 
 @njit(nogil=True)
-def deliver_uniform(ids, n, row, target, w, arrivals):
+def deliver_uniform(ids, n, row, stride, place, target, w, arrivals):
     """As `deliver`, where all synapses have the one weight w; half the memory traffic."""
     events = 0
     for q in range(n):
-        first, last = row[ids[q]], row[ids[q] + 1]
+        _look_ahead(ids, n, q, row, stride, place, target)
+        first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w
+        events += last - first
+    return events
+
+
+@njit(nogil=True)
+def deliver_share(ids, n, row, stride, place, target, w, arrivals, released):
+    """As `deliver`, where a spike of neuron i carries the share released[i] of a weight."""
+    events = 0
+    for q in range(n):
+        share = released[ids[q]]
+        first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
+        for e in range(first, last):
+            arrivals[target[e]] += w[e] * share
         events += last - first
     return events
 
@@ -87,8 +121,8 @@ _hash = njit(inline="always")(hash_bits)
 
 
 @njit(nogil=True)
-def add_poisson(arrivals, weight, thresholds, step, key, bits, counts):
-    """Add weight times a Poisson number to every neuron; returns how many events that were.
+def add_poisson(arrivals, place, weight, thresholds, step, key, bits, counts):
+    """Add weight times a Poisson number to every neuron, of which the first is number `place`; returns the events.
 
     bits (uint32) and counts (int32) are scratch of equal length: neurons are taken in blocks of it, and
     each pass over a block is one that the compiler turns into vector instructions.
@@ -98,7 +132,7 @@ def add_poisson(arrivals, weight, thresholds, step, key, bits, counts):
     for first in range(0, arrivals.shape[0], block):
         n = min(block, arrivals.shape[0] - first)
         for j in range(n):
-            bits[j] = _hash(np.uint32(first + j), step, key)
+            bits[j] = _hash(np.uint32(place + first + j), step, key)
             counts[j] = 0
         for q in range(thresholds.shape[0]):
             threshold = thresholds[q]
@@ -108,3 +142,10 @@ def add_poisson(arrivals, weight, thresholds, step, key, bits, counts):
             arrivals[first + j] += weight * counts[j]
             total += counts[j]
     return total
+
+
+@njit(nogil=True)
+def draw_spikes(output, place, size, bound, step, key):
+    """1 where a neuron's 32 bits of this step lie below its bound; the first neuron is number `place`."""
+    for j in range(size):
+        output[j] = _hash(np.uint32(place + j), step, key) < bound[j]

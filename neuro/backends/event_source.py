@@ -3,6 +3,10 @@
 A kernel is plain Python source made of the models' own steps, saved to a module that is named by a hash
 of everything it depends on; numba caches its machine code beside it. So a network of a known kind starts
 at once, and no change of a model can meet a stale kernel.
+
+Every thread runs the same kernel over its own part of each population (first to last), and writes nothing that belongs
+to another: it delivers the spikes of all to its own neurons. Threads wait for each other every `block` steps,
+which is the least delay. In the names below, own_ is the thread's part of an array.
 """
 
 import hashlib
@@ -17,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from neuro import dialect, poisson
-from neuro.backends import event_dialect
+from neuro.backends import event_dialect, intrinsics
 
 DO = ("decay_pre", "decay_post", "spike_pre", "spike_post", "on_pre", "on_post")
 
@@ -26,15 +30,24 @@ DO = ("decay_pre", "decay_post", "spike_pre", "spike_post", "on_pre", "on_post")
 class PopulationKind:
     """What the kernel must know of a population: p is its place in the order of updating.
 
+    model: None for events that are given, "poisson" for spikes that are drawn.
     per_neuron: names of coefficients given as arrays. keep: fields whose trace is recorded.
     """
 
     p: int
-    model: Any  # None: a source
+    model: Any
     coefficients: Any
     per_neuron: frozenset[str]
     keep: tuple[str, ...]
     keep_spikes: bool
+
+    @property
+    def given(self) -> bool:
+        return self.model is None
+
+    @property
+    def drawn(self) -> bool:
+        return self.model == "poisson"
 
 
 @dataclass(frozen=True)
@@ -47,9 +60,30 @@ class ProjectionKind:
     receptor: str
     constant: bool  # direct current from a source
     uniform: bool  # all weights are equal and stay so
+    delays: bool  # synapses differ in their delays
     rule: Any  # None: the weights stay
     coefficients: Any
     modulator: int | None
+    interval: bool  # the rule has on_interval
+    short_term: Any
+    short_term_coefficients: Any
+
+    @property
+    def rings(self) -> list[str]:
+        """Arrays of the presynaptic neurons that hold the last steps, up to the longest delay."""
+        traces = [] if self.rule is None else [f"pre{self.k}_{field}" for field in self.rule.PreTraces._fields]
+        return traces + ([f"released{self.k}"] if self.short_term is not None else [])
+
+    @property
+    def traces(self) -> list[str]:
+        """Arrays of the postsynaptic neurons."""
+        return [] if self.rule is None else [f"post{self.k}_{field}" for field in self.rule.PostTraces._fields]
+
+    @property
+    def synapse(self) -> list[str]:
+        """Arrays of the synapses, the weight first."""
+        fields = self.rule.Synapse._fields[1:] if self.rule is not None else ()
+        return [f"w{self.k}", *(f"s{self.k}_{field}" for field in fields)]
 
 
 @dataclass(frozen=True)
@@ -67,10 +101,10 @@ def drive_arguments(kind: DriveKind) -> list[str]:
 
 
 def kernel(populations: list[PopulationKind], projections: list[ProjectionKind], drives: list[DriveKind]) -> ModuleType:
-    """The module whose `run` advances such a network. `arguments(...)` gives the order of its arguments."""
+    """The module whose `run` advances such a network."""
     source = _module_source(populations, projections, drives)
     digest = hashlib.sha256(source.encode())
-    for thing in (dialect, poisson, event_dialect, *_steps(populations, projections)):
+    for thing in (dialect, poisson, event_dialect, intrinsics, *_models(populations, projections)):
         digest.update(inspect.getsource(thing).encode())
     name = f"neuro_kernel_{digest.hexdigest()[:24]}"
     if name in sys.modules:
@@ -95,25 +129,26 @@ def cache_dir() -> Path:
     return Path(root) / "kernels"
 
 
-def _steps(populations: list[PopulationKind], projections: list[ProjectionKind]) -> list[Any]:
-    steps = [inspect.getmodule(p.model) for p in populations if p.model is not None]
-    return steps + [inspect.getmodule(k.rule) for k in projections if k.rule is not None]
+def _models(populations: list[PopulationKind], projections: list[ProjectionKind]) -> list[Any]:
+    models = [kind.model for kind in populations if not (kind.given or kind.drawn)]
+    models += [thing for kind in projections for thing in (kind.rule, kind.short_term) if thing is not None]
+    return [inspect.getmodule(model) for model in models]
 
 
 def population_arguments(kind: PopulationKind) -> list[str]:
     """Names of the kernel's arguments that belong to one population."""
     p = kind.p
-    if kind.model is None:
-        return [f"units{p}", f"offsets{p}"]
-    names = [f"{field}{p}" for field in kind.model.State._fields]
-    names += [f"c{p}_{field}" for field in kind.coefficients._fields]
-    names += [*_arrival_names(kind), f"output{p}", f"history{p}", f"fired{p}"]
+    if kind.given:
+        return [f"units{p}", f"offsets{p}", f"base{p}", f"size{p}"]
+    names = [f"first{p}", f"last{p}", f"parts{p}", f"output{p}", f"history{p}", f"fired{p}"]
+    if kind.drawn:
+        names += [f"bound{p}", f"key{p}"]
+    else:
+        names += [f"{field}{p}" for field in kind.model.State._fields]
+        names += [f"c{p}_{field}" for field in kind.coefficients._fields]
+        names += [f"{own}x{p}_{receptor}" for receptor in kind.model.receptors for own in ("", "own_")]
     names += [f"trace{p}_{field}" for field in kind.keep]
     return names + ([f"spike_steps{p}", f"spike_units{p}", f"n_kept{p}"] if kind.keep_spikes else [])
-
-
-def _arrival_names(kind: PopulationKind) -> list[str]:
-    return [f"x{kind.p}_{receptor}" for receptor in kind.model.receptors]
 
 
 def projection_arguments(kind: ProjectionKind) -> list[str]:
@@ -121,12 +156,16 @@ def projection_arguments(kind: ProjectionKind) -> list[str]:
     k = kind.k
     if kind.constant:
         return [f"delay{k}", f"drive{k}", f"drive_events{k}"]
-    names = [f"delay{k}", f"row{k}", f"target{k}", f"w{k}"]
+    names = [f"delays{k}", f"row{k}", f"target{k}", *kind.synapse, *kind.rings]
+    if kind.short_term is not None:
+        names += [f"last_sent{k}", *(f"state{k}_{field}" for field in kind.short_term.State._fields)]
+        names += [f"q{k}_{field}" for field in kind.short_term_coefficients._fields]
     if kind.rule is not None:
         names += [f"column{k}", f"column_synapse{k}", f"column_pre{k}"]
+        names += [f"column_delay{k}"] if kind.delays else []
         names += [f"r{k}_{field}" for field in kind.coefficients._fields]
-        names += [f"pre{k}_{field}" for field in kind.rule.PreTraces._fields]
-        names += [f"post{k}_{field}" for field in kind.rule.PostTraces._fields]
+        names += [f"{own}{trace}" for trace in kind.traces for own in ("", "own_")]
+        names += [f"interval{k}"] if kind.interval else []
     return names
 
 
@@ -137,15 +176,18 @@ def _module_source(
         '"""Generated by neuro.backends.event_source. Removing this file is safe."""',
         "import numpy as np",
         "from numba import njit",
-        "from neuro.backends.event_dialect import NUMBA, add_poisson, collect, deliver, deliver_uniform",
+        "from neuro.backends import event_dialect as shared",
+        "from neuro.backends.intrinsics import wait",
         "from neuro.dialect import rebind",
     ]
     for kind in populations:
-        if kind.model is not None:
+        if not (kind.given or kind.drawn):
             lines += _advance_source(kind)
     for kind in projections:
         if kind.rule is not None:
             lines += _rule_source(kind)
+        if kind.short_term is not None:
+            lines += _short_term_source(kind)
     return "\n".join(lines + _run_source(populations, projections, drives)) + "\n"
 
 
@@ -153,7 +195,12 @@ def _import(cls: type, name: str) -> str:
     return f"from {cls.__module__} import {cls.__qualname__} as {name}"
 
 
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
 def _advance_source(kind: PopulationKind) -> list[str]:
+    """The loop over a thread's neurons of one model."""
     p, fields = kind.p, kind.model.State._fields
     arguments = [f"{field}_" for field in fields] + [f"c_{f}" for f in kind.coefficients._fields]
     values = [f"c_{f}[j]" if f in kind.per_neuron else f"c_{f}" for f in kind.coefficients._fields]
@@ -165,7 +212,7 @@ def _advance_source(kind: PopulationKind) -> list[str]:
         _import(type(kind.coefficients), f"Coefficients{p}"),
         f"State{p} = Model{p}.State",
         *several,
-        f"step{p} = njit(rebind(Model{p}.step, NUMBA))",
+        f"step{p} = njit(rebind(Model{p}.step, shared.NUMBA))",
         "@njit(nogil=True)",
         f"def advance{p}({', '.join(arguments + arrivals)}, output):",
         f"    for j in range({arrivals[0]}.shape[0]):",
@@ -179,54 +226,102 @@ def _advance_source(kind: PopulationKind) -> list[str]:
 
 
 def _rule_source(kind: ProjectionKind) -> list[str]:
-    k, pre, post = kind.k, kind.rule.PreTraces._fields, kind.rule.PostTraces._fields
-    x_all, y_all = [f"x_{f}" for f in pre], [f"y_{f}" for f in post]
-    x_i, y_j = ", ".join(f"x_{f}[i]" for f in pre), ", ".join(f"y_{f}[j]" for f in post)
+    """Traces over time, and what synapses do at presynaptic and postsynaptic spikes and at intervals."""
+    k, rule = kind.k, kind.rule
+    pre, post, synapse = rule.PreTraces._fields, rule.PostTraces._fields, rule.Synapse._fields
+    x_all, y_all, s_all = [f"x_{f}" for f in pre], [f"y_{f}" for f in post], [f"s_{f}" for f in synapse]
+    old_x = ", ".join(f"old_{f}[i]" for f in pre)
+    x_i, y_j = ", ".join(f"{x}[i]" for x in x_all), ", ".join(f"{y}[j]" for y in y_all)
+    released = ", released" if kind.short_term is not None else ""
+    times_released = " * released[i]" if kind.short_term is not None else ""
+
+    def change(index: str, call: str, indent: str) -> list[str]:
+        values = ", ".join(f"{s}[{index}]" for s in s_all)
+        store = [f"{indent}{name}[{index}] = s.{f}" for name, f in zip(s_all, synapse, strict=True)]
+        return [f"{indent}s = {call.format(f'Synapse{k}({values})')}", *store]
+
+    ring, slot = ("[slot, i]", ["            slot = slots[delay[e]]"]) if kind.delays else ("[i]", [])
+    x_e = ", ".join(f"{x}{ring}" for x in x_all)
     lines = [
-        _import(type(kind.rule), f"Rule{k}"),
+        _import(type(rule), f"Rule{k}"),
         _import(type(kind.coefficients), f"RuleCoefficients{k}"),
-        f"Pre{k}, Post{k} = Rule{k}.PreTraces, Rule{k}.PostTraces",
-        *[f"{do}{k} = njit(rebind(Rule{k}.{do}, NUMBA))" for do in DO],
+        f"Pre{k}, Post{k}, Synapse{k} = Rule{k}.PreTraces, Rule{k}.PostTraces, Rule{k}.Synapse",
+        *[f"{do}{k} = njit(rebind(Rule{k}.{do}, shared.NUMBA))" for do in (*DO, *["on_interval"] * kind.interval)],
+        "@njit(nogil=True)",
+        f"def decay_all_pre{k}({', '.join([f'old_{f}' for f in pre] + x_all)}, c):",
+        f"    for i in range({x_all[0]}.shape[0]):",
+        f"        s = decay_pre{k}(Pre{k}({old_x}), c)",
+        *[f"        {x}[i] = s.{f}" for x, f in zip(x_all, pre, strict=True)],
+        "@njit(nogil=True)",
+        f"def decay_all_post{k}({', '.join(y_all)}, c):",
+        f"    for j in range({y_all[0]}.shape[0]):",
+        f"        s = decay_post{k}(Post{k}({y_j}), c)",
+        *[f"        {y}[j] = s.{f}" for y, f in zip(y_all, post, strict=True)],
     ]
-    for side, names, values, index in (("pre", pre, x_i, "i"), ("post", post, y_j, "j")):
-        letter = side == "pre" and "x" or "y"
-        arrays = ", ".join(f"{letter}_{f}" for f in names)
-        store = [f"        {letter}_{f}[{index}] = s.{f}" for f in names]
+    for side, index, names, values in (("pre", "i", x_all, x_i), ("post", "j", y_all, y_j)):
+        fields = pre if side == "pre" else post
         lines += [
             "@njit(nogil=True)",
-            f"def decay_all_{side}{k}({arrays}, c):",
-            f"    for {index} in range({letter}_{names[0]}.shape[0]):",
-            f"        s = decay_{side}{k}({side.capitalize()}{k}({values}), c)",
-            *store,
-            "@njit(nogil=True)",
-            f"def spike_all_{side}{k}(ids, n, {arrays}, c):",
+            f"def spike_all_{side}{k}(ids, n, {', '.join(names)}, c):",
             "    for q in range(n):",
             f"        {index} = ids[q]",
             f"        s = spike_{side}{k}({side.capitalize()}{k}({values}), c)",
-            *store,
+            *[f"        {name}[{index}] = s.{f}" for name, f in zip(names, fields, strict=True)],
         ]
-    shared = ", ".join([*x_all, *y_all])
-    return lines + [
+    lines += [
         "@njit(nogil=True)",
-        f"def deliver{k}(ids, n, row, target, w, arrivals, {shared}, m, c):",
+        f"def deliver{k}(ids, n, row, stride, place, target, arrivals, {', '.join(s_all + [f'old_{f}' for f in pre])}"
+        f"{released}, {', '.join(y_all)}, m, c):",
         "    events = 0",
         "    for q in range(n):",
         "        i = ids[q]",
-        f"        x = Pre{k}({x_i})",
-        "        for e in range(row[i], row[i + 1]):",
+        f"        x = decay_pre{k}(Pre{k}({old_x}), c)",
+        "        first, last = row[i * stride + place], row[i * stride + place + 1]",
+        "        for e in range(first, last):",
         "            j = target[e]",
-        "            arrivals[j] += w[e]",
-        f"            w[e] = on_pre{k}(w[e], x, Post{k}({y_j}), m, c)",
-        "        events += row[i + 1] - row[i]",
+        f"            arrivals[j] += s_w[e]{times_released}",
+        *change("e", f"on_pre{k}({{}}, x, Post{k}({y_j}), m, c)", " " * 12),
+        "        events += last - first",
         "    return events",
         "@njit(nogil=True)",
-        f"def learn_from_post{k}(ids, n, column, synapse, pre, w, {shared}, m, c):",
+        f"def learn_from_post{k}(ids, n, column, synapse, pre, {'delay, slots, ' if kind.delays else ''}"
+        f"{', '.join(s_all + x_all + y_all)}, m, c):",
         "    for q in range(n):",
         "        j = ids[q]",
         f"        y = Post{k}({y_j})",
         "        for e in range(column[j], column[j + 1]):",
         "            i = pre[e]",
-        f"            w[synapse[e]] = on_post{k}(w[synapse[e]], Pre{k}({x_i}), y, m, c)",
+        *slot,
+        *change("synapse[e]", f"on_post{k}({{}}, Pre{k}({x_e}), y, m, c)", " " * 12),
+    ]
+    if kind.interval:
+        lines += [
+            "@njit(nogil=True)",
+            f"def on_interval_all{k}(row, stride, place, target, {', '.join(s_all + y_all)}, m, c):",
+            "    for segment in range(place, row.shape[0] - 1, stride):",
+            "        for e in range(row[segment], row[segment + 1]):",
+            "            j = target[e]",
+            *change("e", f"on_interval{k}({{}}, Post{k}({y_j}), m, c)", " " * 12),
+        ]
+    return lines
+
+
+def _short_term_source(kind: ProjectionKind) -> list[str]:
+    """What the neurons that fire release; `released` and `last_sent` are of all neurons."""
+    k, fields = kind.k, kind.short_term.State._fields
+    values = ", ".join(f"s_{f}[i]" for f in fields)
+    return [
+        _import(type(kind.short_term), f"ShortTerm{k}"),
+        _import(type(kind.short_term_coefficients), f"ShortTermCoefficients{k}"),
+        f"Resources{k} = ShortTerm{k}.State",
+        f"send{k} = njit(rebind(ShortTerm{k}.send, shared.NUMBA))",
+        "@njit(nogil=True)",
+        f"def send_all{k}(ids, n, step, dt, last_sent, released, {', '.join(f's_{f}' for f in fields)}, c):",
+        "    for q in range(n):",
+        "        i = ids[q]",
+        f"        share, s = send{k}(Resources{k}({values}), (step - last_sent[i]) * dt, c)",
+        "        released[i], last_sent[i] = share, step",
+        *[f"        s_{f}[i] = s.{f}" for f in fields],
     ]
 
 
@@ -236,25 +331,42 @@ def _run_source(
     names = [name for kind in populations for name in population_arguments(kind)]
     names += [name for kind in projections for name in projection_arguments(kind)]
     names += [name for kind in drives for name in drive_arguments(kind)]
-    body: list[str] = []
+    prepare: list[str] = []
     for kind in projections:
-        if kind.rule is not None:
-            values = ", ".join(f"r{kind.k}_{field}" for field in kind.coefficients._fields)
-            body.append(f"    rule{kind.k} = RuleCoefficients{kind.k}({values})")
-    body += ["    for step in range(start, stop):"]
+        for letter, title, c in (("r", "Rule", kind.coefficients), ("q", "ShortTerm", kind.short_term_coefficients)):
+            if c is not None:
+                values = ", ".join(f"{letter}{kind.k}_{field}" for field in c._fields)
+                prepare.append(f"{title.lower()}{kind.k} = {title}Coefficients{kind.k}({values})")
+    body: list[str] = []
     for kind in populations:
-        if kind.model is not None:
-            incoming = [projection for projection in projections if projection.post == kind.p]
-            driving = [drive for drive in drives if drive.post == kind.p]
-            loop = _population_source(kind, incoming, driving, populations)
-            body += [f"        {line}" for line in loop]
-    if any(kind.keep_spikes for kind in populations):
-        body += ["        if stop == step + 1:", "            break"]
+        incoming = [projection for projection in projections if projection.post == kind.p]
+        outgoing = [projection for projection in projections if projection.pre == kind.p]
+        driving = [drive for drive in drives if drive.post == kind.p]
+        if not kind.given:
+            body += _population_source(kind, incoming, driving, populations)
+        body += [line for projection in outgoing for line in _send_source(projection, kind)]
+    # A buffer of spikes that might not hold another block ends the run for all threads at the same step.
+    full = [
+        f"if n_kept{kind.p}[0] + (last{kind.p} - first{kind.p}) * block > spike_steps{kind.p}.shape[0]:\n"
+        f"                full[0] = step + 1"
+        for kind in populations
+        if kind.keep_spikes
+    ]
+    body += [
+        "if (step + 1) % block == 0 or step + 1 == stop:",
+        *_indented(full),
+        "    if n_threads > 1:",
+        "        wait(barrier, n_threads)",
+        "    if full[0] == step + 1:",
+        "        return step + 1",
+    ]
     return [
         "@njit(cache=True, nogil=True)",
-        f"def run(start, stop, one, counts, {', '.join(names)}):",
-        '    """Advance from step `start` to `stop`, or until a spike buffer is nearly full; returns the next step."""',
-        *body,
+        f"def run(start, stop, origin, one, dt, thread, n_threads, block, counts, barrier, full, {', '.join(names)}):",
+        '    """Advance from step `start` to `stop`, or until a buffer of spikes is nearly full; returns the next step."""',
+        *_indented(prepare),
+        "    for step in range(start, stop):",
+        *_indented(_indented(body)),
         "    return stop",
     ]
 
@@ -265,87 +377,145 @@ def _population_source(
     driving: list[DriveKind],
     populations: list[PopulationKind],
 ) -> list[str]:
-    p = kind.p
-    lines = [line for projection in incoming for line in _receive_source(projection, populations)]
+    p, size = kind.p, f"last{kind.p} - first{kind.p}"
+    lines = [line for projection in incoming for line in _receive_source(projection, populations[projection.pre])]
     for drive in driving:
         weight, bounds, key, *scratch = drive_arguments(drive)
-        values = f"{weight}, {bounds}, np.uint32(step), {key}, {', '.join(scratch)}"
-        lines.append(f"counts[1] += add_poisson(x{p}_{drive.receptor}, {values})")
-    state = [f"{field}{p}" for field in kind.model.State._fields]
-    state += [f"c{p}_{field}" for field in kind.coefficients._fields]
-    arrivals = _arrival_names(kind)
-    size = f"{arrivals[0]}.shape[0]"
-    lines.append(f"advance{p}({', '.join(state + arrivals)}, output{p})")
+        values = f"first{p}, {weight}, {bounds}, np.uint32(step), {key}, {', '.join(scratch)}"
+        lines.append(f"counts[1] += shared.add_poisson(own_x{p}_{drive.receptor}, {values})")
+    if kind.drawn:
+        lines.append(f"shared.draw_spikes(output{p}, first{p}, {size}, bound{p}, np.uint32(step), key{p})")
+    else:
+        arguments = [f"{field}{p}" for field in kind.model.State._fields]
+        arguments += [f"c{p}_{field}" for field in kind.coefficients._fields]
+        arguments += [f"own_x{p}_{receptor}" for receptor in kind.model.receptors]
+        lines.append(f"advance{p}({', '.join(arguments)}, output{p})")
     for field in kind.keep:
         value = f"output{p}" if field == "output" else f"{field}{p}"
-        lines += [f"trace{p}_{field}[step] = {value}[:{size}]"]
-    if kind.model.graded:
+        lines.append(f"trace{p}_{field}[step - origin, first{p}:last{p}] = {value}[:{size}]")
+    if not kind.drawn and kind.model.graded:
         return lines
     lines += [
         f"slot = step % history{p}.shape[0]",
-        f"ids = history{p}[slot]",
-        f"n = collect(output{p}, {size}, ids)",
-        f"fired{p}[slot] = n",
-        "counts[0] += n",
+        f"ids = history{p}[slot, first{p}:last{p}]",
+        f"n = shared.collect(output{p}, {size}, first{p}, ids)",
+        f"fired{p}[thread, slot] = n",
     ]
+    if not kind.drawn:
+        lines.append("counts[0] += n")
     for projection in incoming:
-        if projection.rule is not None:
-            k = projection.k
-            columns, traces = f"column{k}, column_synapse{k}, column_pre{k}", _trace_names(projection)
-            post = ", ".join(f"post{k}_{field}" for field in projection.rule.PostTraces._fields)
-            lines += [
-                f"learn_from_post{k}(ids, n, {columns}, w{k}, {traces}, m{k}, rule{k})",
-                f"spike_all_post{k}(ids, n, {post}, rule{k})",
-            ]
+        lines += _learn_source(projection)
     if kind.keep_spikes:
         lines += [
             "for q in range(n):",
             f"    spike_steps{p}[n_kept{p}[0] + q] = step",
             f"    spike_units{p}[n_kept{p}[0] + q] = ids[q]",
             f"n_kept{p}[0] += n",
-            f"if n_kept{p}[0] + {size} > spike_steps{p}.shape[0]:",
-            "    stop = step + 1",
         ]
     return lines
 
 
-def _receive_source(kind: ProjectionKind, populations: list[PopulationKind]) -> list[str]:
-    k, pre, x_post = kind.k, kind.pre, f"x{kind.post}_{kind.receptor}"
+def _rows(names: list[str], slot: str) -> str:
+    return ", ".join(f"{name}[{slot}]" for name in names)
+
+
+def _learn_source(kind: ProjectionKind) -> list[str]:
+    """The postsynaptic neurons `ids` fired."""
+    if kind.rule is None:
+        return []
+    k = kind.k
+    rings = [name for name in kind.rings if name.startswith("pre")]
+    columns, synapse, traces = f"column{k}, column_synapse{k}, column_pre{k}", ", ".join(kind.synapse), kind.traces
+    if kind.delays:
+        columns += f", column_delay{k}, (step - delays{k}) % {rings[0]}.shape[0]"
+        x = ", ".join(rings)
+    else:
+        x = _rows(rings, f"(step - delays{k}[0]) % {rings[0]}.shape[0]")
+    lines = [
+        "if n > 0:",
+        f"    learn_from_post{k}(ids, n, {columns}, {synapse}, {x}, {', '.join(traces)}, m{k}, rule{k})",
+        f"    spike_all_post{k}(ids, n, {', '.join(traces)}, rule{k})",
+    ]
+    if kind.interval:
+        place = f"row{k}, n_threads, thread, target{k}"
+        lines += [
+            f"if (step + 1) % interval{k} == 0:",
+            f"    on_interval_all{k}({place}, {synapse}, {', '.join(traces)}, m{k}, rule{k})",
+        ]
+    return lines
+
+
+def _receive_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:
+    """What was sent a delay ago arrives."""
+    k, p, x_post = kind.k, kind.pre, f"x{kind.post}_{kind.receptor}"
     if kind.constant:
+        own = f"own_{x_post}"
         return [
             f"if step >= delay{k}:",
-            f"    for j in range(drive{k}.shape[0]):",
-            f"        {x_post}[j] += drive{k}[j]",
-            f"    counts[1] += drive_events{k}",
+            f"    for j in range({own}.shape[0]):",
+            f"        {own}[j] += drive{k}[first{kind.post} + j]",
+            f"    counts[1] += drive_events{k} if thread == 0 else 0",
         ]
     lines: list[str] = []
-    arguments = f"row{k}, target{k}, w{k}, {x_post}"
-    deliver = f"    counts[1] += {'deliver_uniform' if kind.uniform else 'deliver'}(ids, n, {arguments})"
-    after: list[str] = []
     if kind.rule is not None:
-        x = ", ".join(f"pre{k}_{field}" for field in kind.rule.PreTraces._fields)
-        y = ", ".join(f"post{k}_{field}" for field in kind.rule.PostTraces._fields)
         lines = [
-            f"decay_all_pre{k}({x}, rule{k})",
-            f"decay_all_post{k}({y}, rule{k})",
+            f"decay_all_post{k}({', '.join(f'own_{trace}' for trace in kind.traces)}, rule{k})",
             f"m{k} = one" if kind.modulator is None else f"m{k} = output{kind.modulator}[0]",
         ]
-        deliver = f"    counts[1] += deliver{k}(ids, n, {arguments}, {_trace_names(kind)}, m{k}, rule{k})"
-        after = [f"    spike_all_pre{k}(ids, n, {x}, rule{k})"]
-    lines += [f"sent = step - delay{k}", "if sent >= 0:"]
-    if populations[pre].model is None:
-        lines += [
-            f"    ids = units{pre}[offsets{pre}[sent] : offsets{pre}[sent + 1]]",
-            "    n = ids.shape[0]",
+    row = f"row{k}, delays{k}.shape[0] * n_threads, g * n_threads + thread, target{k}"
+    if kind.rule is not None:
+        rings = [name for name in kind.rings if name.startswith("pre")]
+        x = _rows(rings, f"(sent - 1) % {rings[0]}.shape[0]")
+        released = f", released{k}[sent % released{k}.shape[0]]" if kind.short_term is not None else ""
+        synapse, traces = ", ".join(kind.synapse), ", ".join(kind.traces)
+        call = f"deliver{k}(ids, n, {row}, {x_post}, {synapse}, {x}{released}, {traces}, m{k}, rule{k})"
+    elif kind.short_term is not None:
+        call = f"shared.deliver_share(ids, n, {row}, w{k}, {x_post}, released{k}[sent % released{k}.shape[0]])"
+    else:
+        call = f"shared.deliver{'_uniform' if kind.uniform else ''}(ids, n, {row}, w{k}, {x_post})"
+    deliver = f"counts[1] += {call}"
+    if pre.given:
+        spikes = [
+            f"ids = units{p}[offsets{p}[sent - base{p}] : offsets{p}[sent - base{p} + 1]]",
+            "n = ids.shape[0]",
+            deliver,
         ]
     else:
-        lines += [
-            f"    ids = history{pre}[sent % history{pre}.shape[0]]",
-            f"    n = fired{pre}[sent % history{pre}.shape[0]]",
+        spikes = [
+            f"slot = sent % history{p}.shape[0]",
+            "for part in range(n_threads):",
+            f"    ids, n = history{p}[slot, parts{p}[part] :], fired{p}[part, slot]",
+            "    if n > 0:",
+            f"        {deliver}",
         ]
-    return [*lines, deliver, *after]
+    return [*lines, f"for g in range(delays{k}.shape[0]):", *_indented([f"sent = step - delays{k}[g]", *spikes])]
 
 
-def _trace_names(kind: ProjectionKind) -> str:
-    names = [f"pre{kind.k}_{field}" for field in kind.rule.PreTraces._fields]
-    return ", ".join(names + [f"post{kind.k}_{field}" for field in kind.rule.PostTraces._fields])
+def _send_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:
+    """The presynaptic neurons fired: their traces, and what their spikes will carry."""
+    if kind.constant or not kind.rings:
+        return []
+    k, p = kind.k, kind.pre
+    lines = [f"slot = step % {kind.rings[0]}.shape[0]"]
+    if pre.given:
+        # Every thread keeps the traces of all of them, since nobody owns a source.
+        lines += [f"ids = units{p}[offsets{p}[step - base{p}] : offsets{p}[step - base{p} + 1]]", "n = ids.shape[0]"]
+        own = f"0:size{p}"
+    else:
+        lines += [
+            f"ids = history{p}[step % history{p}.shape[0], first{p}:last{p}]",
+            f"n = fired{p}[thread, step % history{p}.shape[0]]",
+        ]
+        own = f"first{p}:last{p}"
+    rings = [name for name in kind.rings if name.startswith("pre")]
+    if rings:
+        before = f"(step - 1) % {rings[0]}.shape[0], {own}"
+        lines += [
+            f"decay_all_pre{k}({_rows(rings, before)}, {_rows(rings, f'slot, {own}')}, rule{k})",
+            f"spike_all_pre{k}(ids, n, {_rows(rings, 'slot')}, rule{k})",
+        ]
+    if kind.short_term is not None:
+        state = ", ".join(f"state{k}_{field}" for field in kind.short_term.State._fields)
+        released = f"released{k}[slot]"
+        lines.append(f"send_all{k}(ids, n, step, dt, last_sent{k}, {released}, {state}, shortterm{k})")
+    return lines

@@ -5,6 +5,7 @@ Axes: T step, B sample, N neuron.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from neuro import memory
 from neuro.events import Events
 from neuro.network import Network, Population, Source, check_weights, update_order
+from neuro.record import State
 from neuro.units import steps, unknown
 
 
@@ -21,7 +23,9 @@ class Job:
 
     order: populations as they advance within a step. inputs: source -> Events, values [B, N] or raster
     [T, B, N]. recorded: population -> names of what is kept ("spikes", "output" or fields of the state).
-    initial: population -> state, as the model's State of floats or arrays. seed: of Poisson drives.
+    initial: population -> state, as the model's State of floats or arrays. seed: of Poisson drives and sources.
+    threads: of the event backend. resume: the state to go on from. weights_every: steps between two recordings
+    of weights, 0 for none. stream: folder for what is recorded.
     """
 
     net: Network
@@ -34,6 +38,15 @@ class Job:
     n_samples: int
     plastic: bool
     seed: int
+    threads: int
+    resume: State | None
+    weights_every: int
+    stream: Path | None
+
+    @property
+    def first_step(self) -> int:
+        """Steps that were done before."""
+        return 0 if self.resume is None else self.resume.step
 
     def records(self, population: str, field: str) -> bool:
         return field in self.recorded.get(population, [])
@@ -48,6 +61,10 @@ def make_job(
     record: tuple[str, ...] = (),
     initial: Mapping[str, Any] | None = None,
     seed: int = 0,
+    threads: int = 1,
+    resume: State | None = None,
+    weights_every: float | None = None,
+    stream: Path | str | None = None,
 ) -> Job:
     """Check what `simulate` was given against the network; ValueError names what does not fit."""
     check_weights(net, weights)
@@ -62,17 +79,65 @@ def make_job(
         if not isinstance(given, Events) and given.ndim == 3 and given.shape[0] != n_steps:
             raise ValueError(f"input {name!r} has {given.shape[0]} steps, the simulation {n_steps}")
     recorded = _parse_record(net, record)
-    _demand_memory(net, inputs, recorded, n_steps, n_samples)
+    every = _weights_every(net, recorded, weights_every)
+    if not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads = {threads!r} must be a positive whole number")
+    folder = _stream_folder(stream, n_samples)
+    _check_resume(net, resume, initial, n_samples)
+    _demand_memory(net, inputs, recorded if folder is None else {}, n_steps, n_samples)
     starts = _initial_states(net, initial or {})
-    order = update_order(net)
-    return Job(net, dict(weights), dict(inputs), order, recorded, starts, n_steps, n_samples, plastic, seed)
+    return Job(
+        net, dict(weights), dict(inputs), update_order(net), recorded, starts, n_steps, n_samples, plastic, seed,
+        threads, resume, every, folder,
+    )  # fmt: skip
+
+
+def _weights_every(net: Network, recorded: dict[str, list[str]], weights_every: float | None) -> int:
+    wanted = [name for name in recorded if "->" in name]
+    if bool(wanted) != (weights_every is not None):
+        raise ValueError(
+            f"weights are recorded of {wanted}, every {weights_every} ms; give both record='PROJECTION.weights' and"
+            " weights_every, or neither"
+        )
+    if weights_every is None:
+        return 0
+    found = steps(weights_every, net.dt, "weights_every")
+    if found < 1:
+        raise ValueError(f"weights_every = {weights_every} ms must be at least dt = {net.dt} ms")
+    return found
+
+
+def _stream_folder(stream: Path | str | None, n_samples: int) -> Path | None:
+    if stream is None:
+        return None
+    folder = Path(stream)
+    if n_samples > 1:
+        raise ValueError(f"stream takes one sample, got {n_samples}; simulate them one after the other")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"stream: {folder} exists and is not an empty folder; choose another one")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _check_resume(net: Network, resume: State | None, initial: Mapping[str, Any] | None, n_samples: int) -> None:
+    if resume is None:
+        return
+    if not isinstance(resume, State):
+        raise ValueError(f"resume is a {type(resume).__name__}; give the `final` of a Record, or load_state(path)")
+    if resume.dt != net.dt:
+        raise ValueError(f"resume: the state has dt = {resume.dt} ms, the network {net.dt} ms")
+    if initial:
+        raise ValueError(f"initial {sorted(initial)} and resume exclude each other; the state holds all values")
+    if n_samples > 1:
+        raise ValueError(f"resume takes one sample, got {n_samples}; simulate them one after the other")
 
 
 def _demand_memory(
     net: Network, inputs: Mapping[str, Any], recorded: dict[str, list[str]], n_steps: int, n_samples: int
 ) -> None:
     """Refuse traces, or an index of the input's steps, that do not fit into memory."""
-    traced = sum(net.population(name).size for name, fields in recorded.items() for f in fields if f != "spikes")
+    populations = {name: fields for name, fields in recorded.items() if "->" not in name}
+    traced = sum(net.population(name).size for name, fields in populations.items() for f in fields if f != "spikes")
     memory.demand(
         8.0 * n_steps * (n_samples * traced + len(inputs)),
         f"recording {traced} traces over {n_steps:,} steps of {n_samples} samples needs",
@@ -106,13 +171,18 @@ def _check_inputs(net: Network, inputs: Mapping[str, Any]) -> int:
 
 
 def _fields(population: Population) -> tuple[str, ...]:
-    return () if isinstance(population.model, Source) else population.model.State._fields
+    model: Any = population.model
+    return () if population.is_source else model.State._fields
 
 
 def _parse_record(net: Network, record: tuple[str, ...]) -> dict[str, list[str]]:
     recorded: dict[str, list[str]] = {}
     for entry in record:
         name, _, field = entry.partition(".")
+        if "->" in name:
+            _check_recorded_weights(net, name, field)
+            recorded.setdefault(name, []).append(field)
+            continue
         population = net.population(name)
         if isinstance(population.model, Source):
             raise ValueError(f"cannot record {entry!r}: {name!r} is a source, and sends what the inputs hold")
@@ -125,8 +195,17 @@ def _parse_record(net: Network, record: tuple[str, ...]) -> dict[str, list[str]]
     return recorded
 
 
+def _check_recorded_weights(net: Network, name: str, field: str) -> None:
+    projections = [projection.name for projection in net.projections]
+    if name not in projections:
+        raise ValueError(unknown("projection", name, projections))
+    if field != "weights":
+        raise ValueError(unknown(f"record of projection {name!r}", field, ["weights"]))
+
+
 def _initial_states(net: Network, initial: Mapping[str, Any]) -> dict[str, Any]:
-    states = {p.name: p.model.initial() for p in net.populations if not isinstance(p.model, Source)}
+    models: dict[str, Any] = {p.name: p.model for p in net.populations if not p.is_source}
+    states = {name: model.initial() for name, model in models.items()}
     for entry, value in initial.items():
         name, _, field = entry.partition(".")
         population = net.population(name)

@@ -3,14 +3,18 @@
 from typing import Any, ClassVar, Protocol
 
 from neuro.plasticity import stdp, triplet_stdp
+from neuro.units import steps
 
 
 class Rule(Protocol):
     """A frozen dataclass of parameters plus scalar functions of one synapse (see stdp.py).
 
-    EQUATIONS, ON_PRE, ON_POST: the same rule a second time, for brian2.
+    Synapse: what a synapse holds, the weight w first. A rule with a field `interval` (ms) also has a function
+    on_interval(s, y, m, c) -> Synapse, which acts on all its synapses at the end of every interval.
+    EQUATIONS, ON_PRE, ON_POST (and ON_INTERVAL): the same rule a second time, for brian2.
     """
 
+    Synapse: ClassVar[Any]
     PreTraces: ClassVar[Any]
     PostTraces: ClassVar[Any]
     decay_pre: ClassVar[Any]
@@ -26,6 +30,16 @@ class Rule(Protocol):
     @property
     def source(self) -> str: ...
     def coefficients(self, dt: float) -> Any: ...
+
+
+def interval_steps(rule: Any, dt: float) -> int:
+    """Steps between two calls of a rule's on_interval; 0 if it has none."""
+    if not hasattr(rule, "on_interval"):
+        return 0
+    found = steps(rule.interval, dt, f"{type(rule).__name__}: interval")
+    if found < 1:
+        raise ValueError(f"{type(rule).__name__}: interval {rule.interval} ms must be at least dt = {dt} ms")
+    return found
 
 
 RULES = {

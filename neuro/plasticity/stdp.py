@@ -22,6 +22,10 @@ from neuro.dialect import maximum, minimum
 from neuro.units import decay, param, reference
 
 
+class Synapse(NamedTuple):
+    w: float  # weight
+
+
 class PreTraces(NamedTuple):
     x: float  # of spikes that arrived from the presynaptic neuron
 
@@ -59,14 +63,14 @@ def spike_post(y, c):
     return PostTraces(c.memory * y.y + c.one)
 
 
-def on_pre(w, x, y, m, c):
-    """A presynaptic spike arrives. w: weight, x: PreTraces, y: PostTraces, m: third factor."""
-    return maximum(c.w_min, minimum(c.w_max, w - m * c.a_minus * y.y * (c.hard + c.softness * w)))
+def on_pre(s, x, y, m, c):
+    """A presynaptic spike arrives. s: Synapse, x: PreTraces, y: PostTraces, m: third factor."""
+    return Synapse(maximum(c.w_min, minimum(c.w_max, s.w - m * c.a_minus * y.y * (c.hard + c.softness * s.w))))
 
 
-def on_post(w, x, y, m, c):
+def on_post(s, x, y, m, c):
     """The postsynaptic neuron fires."""
-    return maximum(c.w_min, minimum(c.w_max, w + m * c.a_plus * x.x * (c.w_max - c.softness * w)))
+    return Synapse(maximum(c.w_min, minimum(c.w_max, s.w + m * c.a_plus * x.x * (c.w_max - c.softness * s.w))))
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class PairSTDP:
     softness: float = param("1", "0: additive, 1: multiplicative", minimum=0, maximum=1)
     source: str = reference()
 
+    Synapse: ClassVar = Synapse
     PreTraces: ClassVar = PreTraces
     PostTraces: ClassVar = PostTraces
     decay_pre: ClassVar = staticmethod(decay_pre)

@@ -17,6 +17,10 @@ from neuro.dialect import maximum, minimum
 from neuro.units import decay, param, reference
 
 
+class Synapse(NamedTuple):
+    w: float  # weight
+
+
 class PreTraces(NamedTuple):
     x: float
     x_slow: float
@@ -57,14 +61,14 @@ def spike_post(y, c):
     return PostTraces(y.y + c.one, y.y_slow + c.one)
 
 
-def on_pre(w, x, y, m, c):
-    """A presynaptic spike arrives. w: weight, x: PreTraces, y: PostTraces, m: third factor."""
-    return maximum(c.w_min, minimum(c.w_max, w - m * y.y * (c.a2_minus + c.a3_minus * x.x_slow)))
+def on_pre(s, x, y, m, c):
+    """A presynaptic spike arrives. s: Synapse, x: PreTraces, y: PostTraces, m: third factor."""
+    return Synapse(maximum(c.w_min, minimum(c.w_max, s.w - m * y.y * (c.a2_minus + c.a3_minus * x.x_slow))))
 
 
-def on_post(w, x, y, m, c):
+def on_post(s, x, y, m, c):
     """The postsynaptic neuron fires."""
-    return maximum(c.w_min, minimum(c.w_max, w + m * x.x * (c.a2_plus + c.a3_plus * y.y_slow)))
+    return Synapse(maximum(c.w_min, minimum(c.w_max, s.w + m * x.x * (c.a2_plus + c.a3_plus * y.y_slow))))
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class TripletSTDP:
     w_max: float = param("1", "largest weight, in the unit of the weights", above=0)
     source: str = reference()
 
+    Synapse: ClassVar = Synapse
     PreTraces: ClassVar = PreTraces
     PostTraces: ClassVar = PostTraces
     decay_pre: ClassVar = staticmethod(decay_pre)

@@ -23,7 +23,10 @@ NAMED_SETS = {
     for name, item in named.items()
 }
 DYNAMICS = {f"{key}-step": model.step for key, model in neurons.NEURONS.items()} | {
-    f"{key}-{name}": getattr(rule, name) for key, rule in plasticity.RULES.items() for name in RULE_FUNCTIONS
+    f"{key}-{name}": getattr(rule, name)
+    for key, rule in plasticity.RULES.items()
+    for name in (*RULE_FUNCTIONS, "on_interval")
+    if name in RULE_FUNCTIONS or hasattr(rule, name)
 }
 
 
@@ -79,7 +82,7 @@ def test_state_names_are_not_reserved_by_brian2(key):
 @pytest.mark.parametrize("key", plasticity.RULES)
 def test_trace_names_are_not_reserved_by_brian2(key):
     rule = plasticity.RULES[key]
-    assert not RESERVED & {*rule.PreTraces._fields, *rule.PostTraces._fields}
+    assert not RESERVED & {*rule.Synapse._fields, *rule.PreTraces._fields, *rule.PostTraces._fields}
 
 
 @pytest.mark.parametrize("key", neurons.NEURONS)
@@ -144,7 +147,8 @@ def test_dynamics_use_only_the_dialect(name):
 def test_dynamics_have_the_arguments_of_their_kind(name):
     wanted = {
         "step": ["s", "x", "c"], "decay_pre": ["x", "c"], "decay_post": ["y", "c"], "spike_pre": ["x", "c"],
-        "spike_post": ["y", "c"], "on_pre": ["w", "x", "y", "m", "c"], "on_post": ["w", "x", "y", "m", "c"],
+        "spike_post": ["y", "c"], "on_pre": ["s", "x", "y", "m", "c"], "on_post": ["s", "x", "y", "m", "c"],
+        "on_interval": ["s", "y", "m", "c"],
     }[name.rsplit("-", 1)[1]]  # fmt: skip
     assert list(inspect.signature(DYNAMICS[name]).parameters) == wanted
 

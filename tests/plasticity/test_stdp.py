@@ -104,33 +104,34 @@ def test_bounds_are_never_left(rule, w, x, y, m, softness):
     c = rule.coefficients(DT)
     pre, post = rule.PreTraces(*[x] * len(rule.PreTraces._fields)), rule.PostTraces(*[y] * len(rule.PostTraces._fields))
     for change in (rule.on_pre, rule.on_post):
-        assert 0.0 <= change(w * rule.w_max, pre, post, m, c) <= rule.w_max
+        synapse = rule.Synapse(w * rule.w_max, *[0.0] * (len(rule.Synapse._fields) - 1))
+        assert 0.0 <= change(synapse, pre, post, m, c).w <= rule.w_max
 
 
 @given(w=st.floats(0.3, 0.7), x=unit_interval, y=unit_interval)
 def test_softness_zero_does_not_look_at_the_weight(w, x, y):
     c, pre, post = RULE.coefficients(DT), stdp.PreTraces(x), stdp.PostTraces(y)
     # A difference of numbers below 1, each rounded: two ulps.
-    assert stdp.on_post(w, pre, post, 1.0, c) - w == pytest.approx(RULE.a_plus * x, abs=3e-16)
-    assert stdp.on_pre(w, pre, post, 1.0, c) - w == pytest.approx(-RULE.a_minus * y, abs=3e-16)
+    assert stdp.on_post(stdp.Synapse(w), pre, post, 1.0, c).w - w == pytest.approx(RULE.a_plus * x, abs=3e-16)
+    assert stdp.on_pre(stdp.Synapse(w), pre, post, 1.0, c).w - w == pytest.approx(-RULE.a_minus * y, abs=3e-16)
 
 
 @given(x=trace, y=trace)
 def test_softness_one_rests_at_its_bounds(x, y):
     c = softened(RULE, 1.0).coefficients(DT)
     pre, post = stdp.PreTraces(x), stdp.PostTraces(y)
-    assert stdp.on_post(1.0, pre, post, 1.0, c) == 1.0
-    assert stdp.on_pre(0.0, pre, post, 1.0, c) == 0.0
+    assert stdp.on_post(stdp.Synapse(1.0), pre, post, 1.0, c).w == 1.0
+    assert stdp.on_pre(stdp.Synapse(0.0), pre, post, 1.0, c).w == 0.0
 
 
 def test_third_factor_scales_and_turns_the_change():
     c, pre, post = RULE.coefficients(DT), stdp.PreTraces(0.5), stdp.PostTraces(0.25)
     for change in (stdp.on_pre, stdp.on_post):
-        once = change(0.5, pre, post, 1.0, c) - 0.5
+        once = change(stdp.Synapse(0.5), pre, post, 1.0, c).w - 0.5
         assert once != 0.0
-        assert change(0.5, pre, post, 0.0, c) == 0.5
+        assert change(stdp.Synapse(0.5), pre, post, 0.0, c).w == 0.5
         for m in (3.0, -3.0):
-            assert change(0.5, pre, post, m, c) - 0.5 == pytest.approx(m * once, abs=3e-16)
+            assert change(stdp.Synapse(0.5), pre, post, m, c).w - 0.5 == pytest.approx(m * once, abs=3e-16)
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.5, 2.0])

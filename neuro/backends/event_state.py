@@ -1,0 +1,116 @@
+"""The state of the event backend, as arrays that depend neither on the number of threads nor on where rings begin."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuro.network import Source
+from neuro.record import State
+
+
+class Kept(NamedTuple):
+    """An array that is kept. where: dicts of the simulation that hold it, as `key`."""
+
+    name: str
+    key: str
+    where: list[dict[str, Any]]
+    projection: int = -1
+    kind: str = "neurons"  # or "synapses", or "ring": one row for each of the last steps
+
+
+def save(simulation: Any) -> State:
+    """All that changes, after the last step. simulation: a _Simulation of event.py."""
+    arrays = {}
+    for kept in _all_kept(simulation):
+        array = kept.where[0][kept.key]
+        if kept.kind == "synapses":
+            array = simulation.as_given(kept.projection, array)
+        elif kept.kind == "ring":
+            array = array[_steps(simulation, array.shape[0]) % array.shape[0]]
+        arrays[kept.name] = array
+    for name, p in _spiking(simulation):
+        arrays[f"{name}.recent"] = _recent_spikes(simulation, name, p)
+    return State(simulation.step, simulation.job.net.dt, arrays)
+
+
+def restore(simulation: Any, state: State) -> None:
+    """Put a state back. ValueError if it is that of another network."""
+    wanted = {kept.name: kept for kept in _all_kept(simulation)}
+    spiking = {f"{name}.recent": (name, p) for name, p in _spiking(simulation)}
+    if set(state.arrays) != wanted.keys() | spiking.keys():
+        wrong = sorted(set(state.arrays) ^ (wanted.keys() | spiking.keys()))
+        raise ValueError(f"resume: the state is that of another network; it differs in {', '.join(wrong)}")
+    for name, kept in wanted.items():
+        given, array = state.arrays[name], kept.where[0][kept.key]
+        if kept.kind == "synapses":
+            given = simulation.as_stored(kept.projection, given)
+        place: Any = slice(None)
+        if kept.kind == "ring":
+            place = _steps(simulation, array.shape[0]) % array.shape[0]
+        if given.shape != array[place].shape:
+            raise ValueError(f"resume: {name} has shape {given.shape}, the network {array[place].shape}")
+        for where in kept.where:
+            where[kept.key][place] = given
+    for key, (name, p) in spiking.items():
+        _put_recent_spikes(simulation, name, p, state.arrays[key])
+
+
+def _all_kept(simulation: Any) -> Iterator[Kept]:
+    job, shared = simulation.job, [simulation.shared]
+    for name, initial in job.initial.items():
+        p = simulation.place[name]
+        for field in initial._fields:
+            yield Kept(f"{name}.{field}", f"all_{field}{p}", shared)
+        if job.net.population(name).model.graded:
+            yield Kept(f"{name}.output", f"all_output{p}", shared)
+    for k, projection in enumerate(job.net.projections):
+        keepers = simulation.keepers(k)
+        if projection.short_term is not None:
+            yield Kept(f"{projection.name}.released", f"released{k}", keepers, k, "ring")
+            yield Kept(f"{projection.name}.last_sent", f"last_sent{k}", keepers)
+            for field in projection.short_term.State._fields:
+                yield Kept(f"{projection.name}.{field}", f"state{k}_{field}", keepers)
+        if projection.rule is None or not job.plastic:
+            continue
+        yield Kept(f"{projection.name}.w", f"w{k}", shared, k, "synapses")
+        for field in projection.rule.Synapse._fields[1:]:
+            yield Kept(f"{projection.name}.{field}", f"s{k}_{field}", shared, k, "synapses")
+        for field in projection.rule.PreTraces._fields:
+            yield Kept(f"{projection.name}.pre_{field}", f"pre{k}_{field}", keepers, k, "ring")
+        for field in projection.rule.PostTraces._fields:
+            yield Kept(f"{projection.name}.post_{field}", f"post{k}_{field}", shared)
+
+
+def _steps(simulation: Any, depth: int) -> NDArray[np.int64]:
+    """The last steps that a ring must still know: those that others may run ahead need not be among them."""
+    return np.arange(simulation.step - depth + simulation.block, simulation.step)
+
+
+def _spiking(simulation: Any) -> Iterator[tuple[str, int]]:
+    for population in simulation.job.order:
+        if not isinstance(population.model, Source) and not population.model.graded:
+            yield population.name, simulation.place[population.name]
+
+
+def _recent_spikes(simulation: Any, name: str, p: int) -> NDArray[np.int64]:
+    """Steps and units [2, n] of the spikes that have not arrived everywhere."""
+    history, fired = simulation.shared[f"history{p}"], simulation.shared[f"fired{p}"]
+    found = [np.zeros((2, 0), np.int64)]
+    for step in range(simulation.step - simulation.longest_delay(name), simulation.step):
+        slot = step % history.shape[0]
+        for first, n in zip(simulation.starts[name], fired[:, slot], strict=False):
+            found.append(np.stack([np.full(n, step), history[slot, first : first + n]]))
+    return np.concatenate(found, axis=1)
+
+
+def _put_recent_spikes(simulation: Any, name: str, p: int, recent: NDArray[np.int64]) -> None:
+    history, fired = simulation.shared[f"history{p}"], simulation.shared[f"fired{p}"]
+    starts = simulation.starts[name]
+    for step in np.unique(recent[0]):
+        slot, units = step % history.shape[0], recent[1, recent[0] == step]
+        for thread, (first, last) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+            own = units[(units >= first) & (units < last)]
+            history[slot, first : first + len(own)] = own
+            fired[thread, slot] = len(own)

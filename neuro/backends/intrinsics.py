@@ -1,0 +1,86 @@
+"""Machine instructions that numba does not offer: prefetching, and a barrier at which threads wait for each other."""
+
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic
+
+
+def _pointer(context, builder, signature, arguments):
+    """To an element of an array, of which arguments are (array, index)."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.gep(array.data, [arguments[1]])
+
+
+def _prefetch(typing_context, array, index):
+    """Ask for a cache line that will be read soon."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = builder.bitcast(_pointer(context, builder, signature, arguments), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        function = get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
+        builder.call(function, [pointer, number(0), number(3), number(1)])  # to read, keep it close, data
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), generate
+
+
+prefetch: Any = intrinsic(_prefetch)
+
+
+def _atomic_add(typing_context, array, index, value):
+    """Add to an element, and return what it was before."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature, arguments)
+        return builder.atomic_rmw("add", pointer, arguments[2], "seq_cst")
+
+    return types.int64(array, types.intp, types.int64), generate
+
+
+atomic_add: Any = intrinsic(_atomic_add)
+
+
+def _atomic_load(typing_context, array, index):
+    def generate(context, builder, signature, arguments):
+        return builder.load_atomic(_pointer(context, builder, signature, arguments), "seq_cst", 8)
+
+    return types.int64(array, types.intp), generate
+
+
+atomic_load: Any = intrinsic(_atomic_load)
+
+
+PATIENCE = 2000  # looks at the barrier before a thread lets another one have its core
+GENERATION = 16  # place in the barrier, on a cache line of its own
+if sys.platform == "win32":
+
+    @njit(nogil=True)
+    def _give_way():
+        pass
+
+else:
+    _sched_yield = types.ExternalFunction("sched_yield", types.int32())
+
+    @njit(nogil=True)
+    def _give_way():
+        _sched_yield()
+
+
+@njit(nogil=True)
+def wait(barrier, n_threads):
+    """Return when all threads have come here. barrier: int64 [32], zeros at the start."""
+    generation = atomic_load(barrier, GENERATION)
+    if atomic_add(barrier, 0, 1) == n_threads - 1:
+        atomic_add(barrier, 0, -n_threads)
+        atomic_add(barrier, GENERATION, 1)
+        return
+    looks = 0
+    while atomic_load(barrier, GENERATION) == generation:
+        looks += 1
+        if looks > PATIENCE:
+            _give_way()

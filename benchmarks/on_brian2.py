@@ -1,25 +1,34 @@
 """Runs one network of networks.py on brian2's C++ standalone device, and prints one line of JSON.
 
-    python benchmarks/on_brian2.py CASE [--dtype float32] [--duration MS] [--repeats N] [--folder FOLDER]
+    python -m benchmarks.on_brian2 NETWORK --duration MS --folder FOLDER [--threads N] [--dtype float32]
 
-Timed is what brian2 itself reports as the time of the run, without compilation and set-up; one thread. brian2
-compiles with its own flags. --folder: where the C++ lies; kept, so that a second start need not compile.
+Timed is what brian2 itself reports as the time of the run, without compilation and set-up. brian2 compiles with
+its own flags. --folder: where the C++ lies; where it lies there already, nothing is compiled again.
 
-Two choices in brian2's favour: a delay of one step is given as none, since brian2's spikes act on the step
-after theirs without any queue; and synapses of equal weight share it.
+Its spikes act on the step after theirs, or one step later than their delay says. So delays are one step
+shorter here; synapses whose delay is one step have none, and no queue. Synapses of equal weight share it.
 """
 
-import argparse
 import json
-import tempfile
+import time
 from typing import Any
 
 import brian2 as b2
 import numpy as np
 from brian2 import ms, mV, nS, pA, pF
-from networks import DT, NETWORKS, SEED, Cell, PlasticNetwork, RandomNetwork
+from numpy.typing import NDArray
 
-from neuro.connectors import FixedInDegree
+from benchmarks.networks import (
+    DT,
+    NETWORKS,
+    SEED,
+    AnyNetwork,
+    Cell,
+    IzhikevichNetwork,
+    PlasticNetwork,
+    RandomNetwork,
+)
+from benchmarks.scripts import script_parser
 from neuro.seeds import child
 
 # Equations, integration, and per synapse: what it adds to, and the unit.
@@ -44,6 +53,7 @@ MODELS = {
         {"exc": ("g_exc", nS), "inh": ("g_inh", nS)},
     ),
 }
+DRIVE_SIZE = 1000  # independent spike trains that make up a drive
 UNITS = {"tau": ms, "v": mV, "c": pF, "e": mV}
 
 
@@ -57,7 +67,7 @@ def neurons(cell: Cell, size: int) -> b2.NeuronGroup:
         equations + "\nn_spikes : integer",
         threshold="v >= v_th",
         reset="v = v_reset; n_spikes += 1",
-        refractory=(cell.t_ref + DT) * ms,
+        refractory=(cell.t_ref + DT) * ms,  # pyright: ignore[reportArgumentType]
         method=method,
         namespace=constants,
     )
@@ -81,13 +91,20 @@ def random_network(case: RandomNetwork, duration: float) -> list[Any]:
         synapses = b2.Synapses(
             pre, group, on_pre=f"{variable}_post += w", delay=delay(case.delay), namespace={"w": weight * unit}
         )
-        offsets, posts = FixedInDegree(degree).connect(pre.N, case.size, child(SEED, name))
-        synapses.connect(i=np.repeat(np.arange(pre.N), np.diff(offsets)), j=posts)
+        sources, posts = fixed_in_degree(pre.N, case.size, degree, child(SEED, name))
+        synapses.connect(i=sources, j=posts)
         parts.append(synapses)
     if case.drive_rate:
-        rate = case.drive_rate / 1000 * b2.Hz
-        parts.append(b2.PoissonInput(group, "v", N=1000, rate=rate, weight=case.drive_weight * mV))
+        rate = case.drive_rate / DRIVE_SIZE * b2.Hz
+        parts.append(b2.PoissonInput(group, "v", N=DRIVE_SIZE, rate=rate, weight=case.drive_weight * mV))
     return parts
+
+
+def fixed_in_degree(n_pre: int, n_post: int, degree: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Pairs in the order of their sources, which is fastest to deliver. By NumPy: numba would delay the start."""
+    sources = np.concatenate([rng.choice(n_pre, degree, replace=False, shuffle=False) for _ in range(n_post)])
+    order = np.argsort(sources, kind="stable")
+    return sources[order], np.repeat(np.arange(n_post), degree)[order]
 
 
 def plastic_network(case: PlasticNetwork, duration: float) -> list[Any]:
@@ -116,41 +133,76 @@ def plastic_network(case: PlasticNetwork, duration: float) -> list[Any]:
     return [group, inputs, synapses]
 
 
+def izhikevich_network(case: IzhikevichNetwork, duration: float) -> list[Any]:
+    """The objects of the network; the group of neurons comes first."""
+    group = b2.NeuronGroup(
+        case.size,
+        """dv/dt = (0.04/mV * v * v + 5 * v + 140*mV) / ms - u + i_ext : volt
+        du/dt = a * (b * v - u) : volt/second
+        a : hertz (constant)
+        b : hertz (constant)
+        c : volt (constant)
+        d : volt/second (constant)
+        i_ext : volt/second (constant)
+        drive_weight : volt (constant)
+        n_spikes : integer""",
+        threshold="v >= v_peak",
+        reset="v = c; u += d; n_spikes += 1",
+        method="euler",
+        namespace={"v_peak": case.v_peak * mV},
+    )
+    values, units = case.parameters(), {"a": 1 / ms, "b": 1 / ms, "c": mV, "d": mV / ms, "i_ext": mV / ms}
+    for name, unit in units.items():
+        setattr(group, name, values[name] * unit)
+    group.drive_weight = case.drive_weights() * mV
+    group.v = case.v_start * mV
+    group.u = values["b"] * case.v_start * mV / ms
+    synapses = b2.Synapses(group, group, "w : volt", on_pre="v_post += w", delay=delay(case.delay))
+    synapses.connect()
+    synapses.w = case.weights().ravel() * mV
+    rate = case.drive_rate / DRIVE_SIZE * b2.Hz
+    return [group, synapses, b2.PoissonInput(group, "v", N=DRIVE_SIZE, rate=rate, weight="drive_weight")]
+
+
 def delay(time: float) -> Any:
-    return None if time <= DT else time * ms
+    return None if time <= DT else (time - DT) * ms
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", choices=NETWORKS)
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--duration", type=float)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folder")
-    options = parser.parse_args()
-    if options.folder:
-        print(json.dumps(run(options, options.folder)))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(run(options, folder)))
+BUILDERS = {
+    RandomNetwork: random_network,
+    PlasticNetwork: plastic_network,
+    IzhikevichNetwork: izhikevich_network,
+}
 
 
-def run(options: argparse.Namespace, folder: str) -> dict[str, float]:
-    case = NETWORKS[options.case]
-    duration = options.duration or case.duration
-    b2.prefs.core.default_float_dtype = getattr(np, options.dtype)
-    b2.prefs.devices.cpp_standalone.openmp_threads = 0
+def run(case: AnyNetwork, duration: float, folder: str) -> dict[str, float]:
+    """Generate and compile the code, where it is not there, and run it."""
+    start = time.perf_counter()
     b2.set_device("cpp_standalone", directory=folder, build_on_run=False)
     b2.defaultclock.dt = DT * ms
     b2.seed(SEED)
-    parts = (plastic_network if isinstance(case, PlasticNetwork) else random_network)(case, duration)
+    parts = BUILDERS[type(case)](case, duration)  # pyright: ignore[reportArgumentType]
     b2.Network(parts).run(duration * ms)
     b2.device.build(directory=folder, with_output=False)
-    seconds = [b2.device._last_run_time]
-    for _ in range(options.repeats - 1):
-        b2.device.run(folder, with_output=False, run_args=[])
-        seconds.append(b2.device._last_run_time)
-    return {"seconds": min(seconds), "spikes": int(np.sum(parts[0].n_spikes[:]))}
+    total_s = time.perf_counter() - start
+    device: Any = b2.device
+    timers = device.timers
+    return {
+        "build_s": total_s - timers["compile"]["make"] - timers["run_binary"],
+        "compile_s": timers["compile"]["make"],
+        "run_s": device._last_run_time,
+        "spikes": int(np.sum(parts[0].n_spikes[:])),
+    }
+
+
+def main() -> None:
+    parser = script_parser(__doc__)
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument("--folder", required=True)
+    options = parser.parse_args()
+    b2.prefs.core.default_float_dtype = getattr(np, options.dtype)
+    b2.prefs.devices.cpp_standalone.openmp_threads = options.threads if options.threads > 1 else 0
+    print(json.dumps(run(NETWORKS[options.network], options.duration, options.folder)))
 
 
 if __name__ == "__main__":

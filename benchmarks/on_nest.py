@@ -1,9 +1,9 @@
 """Runs one network of networks.py on NEST, and prints one line of JSON.
 
-    python benchmarks/on_nest.py CASE [--duration MS] [--repeats N]
+    python -m benchmarks.on_nest NETWORK --duration MS [--threads N]
 
-Timed is nest.Simulate, after the network is built and has run for 1 ms; one thread; float64, which is all
-it has. Synapses of equal weight share it (static_synapse_hom_w).
+Timed is nest.Simulate, after the network is built and has run for 1 ms, in which NEST sorts its connections;
+float64, which is all it has. Synapses of equal weight share it (static_synapse_hom_w).
 
 STDP: stdp_synapse changes w / w_max by lambda k_plus at a postsynaptic and by -alpha lambda k_minus at a
 presynaptic spike where mu_plus = mu_minus = 0; so lambda = a_plus, alpha = a_minus / a_plus. Its delay is
@@ -11,14 +11,27 @@ dendritic, ours axonal; at one step the two differ little. Inputs pass through p
 generator cannot have plastic synapses.
 """
 
-import argparse
+# pyright: reportAttributeAccessIssue=false
+# (nest makes its names when it is imported)
+
 import json
 import time
 from typing import Any
 
 import nest
 import numpy as np
-from networks import DT, NETWORKS, SEED, Cell, PlasticNetwork, RandomNetwork
+
+from benchmarks.networks import (
+    DT,
+    NETWORKS,
+    SEED,
+    AnyNetwork,
+    Cell,
+    IzhikevichNetwork,
+    PlasticNetwork,
+    RandomNetwork,
+)
+from benchmarks.scripts import script_parser
 
 WARM_UP = 1.0
 MODELS = {"delta": "iaf_psc_delta", "current": "iaf_psc_exp", "conductance": "iaf_cond_exp"}
@@ -42,8 +55,14 @@ def neurons(cell: Cell, size: int) -> Any:
     return nest.Create(MODELS[cell.synapses], size, params=parameters)
 
 
-def random_network(case: RandomNetwork, duration: float) -> None:
-    """Build the network. The sign of a weight chooses the synapse in NEST."""
+def drive(group: Any, rate: float, weight: float, delay: float) -> None:
+    """Poisson spikes for each neuron, independent of each other."""
+    generator = nest.Create("poisson_generator", params={"rate": rate})
+    nest.Connect(generator, group, "all_to_all", {"weight": weight, "delay": delay})
+
+
+def random_network(case: RandomNetwork, duration: float) -> Any:
+    """Build the network; the neurons whose spikes count. The sign of a weight chooses the synapse in NEST."""
     group = neurons(case.cell, case.size)
     fields = {"v": "V_m", "exc": "g_ex", "inh": "g_in"}
     for name, values in case.start_values().items():
@@ -56,8 +75,21 @@ def random_network(case: RandomNetwork, duration: float) -> None:
         rule = {"rule": "fixed_indegree", "indegree": degree, "allow_multapses": False}
         nest.Connect(pre, group, rule, {"synapse_model": name, "delay": case.delay})
     if case.drive_rate:
-        drive = nest.Create("poisson_generator", params={"rate": case.drive_rate})
-        nest.Connect(drive, group, "all_to_all", {"weight": case.drive_weight, "delay": case.delay})
+        drive(group, case.drive_rate, case.drive_weight, case.delay)
+    return None
+
+
+def izhikevich_network(case: IzhikevichNetwork, duration: float) -> Any:
+    """Build the network. A weight is a jump of v; without a lower bound of v, as elsewhere."""
+    values = case.parameters()
+    group = nest.Create("izhikevich", case.size, params={"consistent_integration": True, "V_th": case.v_peak})
+    group.set({name: values[name] for name in "abcd"} | {"I_e": values["i_ext"]})
+    group.set({"V_m": case.v_start, "U_m": values["b"] * case.v_start})
+    synapse = {"synapse_model": "static_synapse", "weight": case.weights().T, "delay": case.delay}
+    nest.Connect(group, group, "all_to_all", synapse)
+    for part in (slice(None, case.n_exc), slice(case.n_exc, None)):
+        drive(group[part], case.drive_rate, float(case.drive_weights()[part][0]), case.delay)
+    return None
 
 
 def plastic_network(case: PlasticNetwork, duration: float) -> Any:
@@ -80,33 +112,28 @@ def plastic_network(case: PlasticNetwork, duration: float) -> Any:
     return recorder
 
 
-def timed(case: RandomNetwork | PlasticNetwork, duration: float) -> tuple[float, int]:
-    """Seconds of one run of a network that is built anew, and the spikes of its neurons."""
-    nest.ResetKernel()
-    nest.set(resolution=DT, local_num_threads=1, rng_seed=SEED, print_time=False)
-    recorder = None
-    if isinstance(case, PlasticNetwork):
-        recorder = plastic_network(case, duration)
-    else:
-        random_network(case, duration)
-    nest.Simulate(WARM_UP)
+BUILDERS = {
+    RandomNetwork: random_network,
+    PlasticNetwork: plastic_network,
+    IzhikevichNetwork: izhikevich_network,
+}
+
+
+def run(case: AnyNetwork, duration: float, threads: int) -> dict[str, float]:
+    """Build the network and run it."""
     start = time.perf_counter()
+    nest.set(resolution=DT, local_num_threads=threads, rng_seed=SEED, print_time=False)
+    recorder = BUILDERS[type(case)](case, duration)  # pyright: ignore[reportArgumentType]
+    nest.Simulate(WARM_UP)
+    built = time.perf_counter()
+    before = recorder.n_events if recorder else 0
     nest.Simulate(duration)
-    seconds = time.perf_counter() - start
-    return seconds, int(recorder.n_events if recorder else nest.local_spike_counter)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", choices=NETWORKS)
-    parser.add_argument("--duration", type=float)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
-    nest.verbosity = nest.VerbosityLevel.ERROR
-    case = NETWORKS[options.case]
-    runs = [timed(case, options.duration or case.duration) for _ in range(options.repeats)]
-    print(json.dumps({"seconds": min(seconds for seconds, _ in runs), "spikes": runs[0][1]}))
+    done = time.perf_counter()
+    spikes = recorder.n_events - before if recorder else nest.local_spike_counter
+    return {"build_s": built - start, "compile_s": 0.0, "run_s": done - built, "spikes": int(spikes)}
 
 
 if __name__ == "__main__":
-    main()
+    options = script_parser(__doc__).parse_args()
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    print(json.dumps(run(NETWORKS[options.network], options.duration, options.threads)))

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train one learner: neuro train RECIPE [--learner.lr ...] [--seed] [--out]",
     "compare": "compare learners on a task: neuro compare TASK [--learners A B ...] [--seeds N] [--out DIR]",
     "simulate": "run a simulation: neuro simulate NAME [--backend B] [--duration MS] [--seed] [--out DIR]",
+    "bench": "speed and memory beside other simulators: neuro bench NAME [NAME ...] [--peers P ...] [--out DIR]",
     "plot": "draw the figure of a run: neuro plot RUN",
     "resume": "go on with a training that was stopped: neuro resume RUN",
 }
@@ -230,6 +231,16 @@ def _simulate(arguments: list[str]) -> None:
     print(f"run: {run.path}\nsee it: neuro plot {run.path}")
 
 
+def _bench(arguments: list[str]) -> None:
+    from benchmarks.bench import Bench, bench
+    from benchmarks.bench_cases import CASES
+    from simulations.options import parse
+
+    first, rest = _positional(arguments, "bench", "name", CASES)
+    n_more = next((place for place, word in enumerate(rest) if word.startswith("-")), len(rest))
+    bench((first, *rest[:n_more]), parse(Bench(), rest[n_more:], f"neuro bench {first}"))
+
+
 def _plot(arguments: list[str]) -> None:
     from figures import FIGURES
     from neuro.runs import load_run
@@ -241,7 +252,7 @@ def _plot(arguments: list[str]) -> None:
     if figure is None:
         raise ValueError(f"{path}: there is no figure for {manifest['name']!r}; figures exist for {', '.join(FIGURES)}")
     from figures.style import save
-    from neuro.runs import write_whole
+    from neuro.files import write_whole
 
     module, run = importlib.import_module(figure), Path(path)
     save(module.draw(run), run / "figure.png")

@@ -1,0 +1,1 @@
+"""Benchmarks of speed and memory, always beside peers in the same run: `neuro bench`, and connectors.py."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from neuro import memory, poisson
+from neuro.backends.event_dialect import PADDED
 from neuro.backends.event_source import (
     DriveKind,
     PopulationKind,
@@ -137,11 +138,11 @@ class _Simulation:
         job, p, size, put = self.job, self.place[population.name], population.size, self.shared
         fields = job.recorded.get(population.name, [])
         if isinstance(population.model, Source):
-            put[f"size{p}"] = size
             return PopulationKind(p, None, None, frozenset(), (), False)
         starts = put[f"parts{p}"] = self.starts[population.name]
-        depth = self.longest_delay(population.name) + self.block
-        put[f"history{p}"] = np.empty((depth, size), np.int32)
+        depth = put[f"depth{p}"] = self.longest_delay(population.name) + self.block
+        put[f"size{p}"] = size
+        put[f"history{p}"] = np.empty(depth * size, np.int32)
         put[f"fired{p}"] = np.zeros((job.threads, depth), np.int64)
         for own, first, last in zip(self.own, starts[:-1], starts[1:], strict=True):
             own[f"first{p}"], own[f"last{p}"] = int(first), int(last)
@@ -163,7 +164,7 @@ class _Simulation:
                 self._share_out(f"c{p}_{field}", self._number(value), starts)
             else:
                 put[f"c{p}_{field}"] = self._number(value)
-        for receptor in model.receptors:
+        for receptor in () if hasattr(model, "ADDS_TO") else model.receptors:
             x = put[f"x{p}_{receptor}"] = np.zeros(size, self.dtype)
             self._share_out(f"own_x{p}_{receptor}", x, starts)
         self._share_out(f"output{p}", np.zeros(size, self.dtype if model.graded else np.uint8), starts)
@@ -175,7 +176,7 @@ class _Simulation:
     def _share_out(self, name: str, whole: np.ndarray, starts: np.ndarray) -> None:
         """Keep an array of neurons in shared, and a thread's part of it in own; bytes are padded for `collect`."""
         if whole.dtype == np.uint8:
-            starts = -(-starts // 8) * 8
+            starts = -(-starts // PADDED) * PADDED
             whole = np.zeros(starts[-1], np.uint8)
         self.shared[f"all_{name}"] = whole
         for own, first, last in zip(self.own, starts[:-1], starts[1:], strict=True):
@@ -252,8 +253,9 @@ class _Simulation:
 
     def _ring(self, name: str, k: int, n_pre: int) -> None:
         depth = self.ring_depth(self.job.net.projections[k].name)
+        self.shared[f"ring{k}"], self.shared[f"n_pre{k}"] = depth, n_pre
         for own in self.keepers(k):
-            own[name] = np.zeros((depth, n_pre), self.dtype)
+            own[name] = np.zeros(depth * n_pre, self.dtype)
 
     def _drive(self, d: int) -> DriveKind:
         drive, put = self.job.net.drives[d], self.shared
@@ -334,35 +336,20 @@ class _Simulation:
     def _advance(self, traces: dict[str, np.ndarray]) -> None:
         """Run the kernel, part by part, on all threads."""
         job, n_bytes = self.job, 0
-        barrier, full = np.zeros(32, np.int64), np.full(1, -1)
-        one, dt = self.dtype.type(1), self.dtype.type(job.net.dt)
-        values = [[own.get(name, self.shared.get(name)) for name in self.names] for own in self.own]
         last, every = job.first_step + job.n_steps, job.weights_every
-        with Progress("simulating", job.n_steps * job.net.dt, "ms") as progress, _pool(job.threads) as pool:
+        arguments = self._arguments()
+        # The pool has the threads beside this one; it starts none before there is work for it.
+        with (
+            Progress("simulating", job.n_steps * job.net.dt, "ms") as progress,
+            ThreadPoolExecutor(job.threads) as pool,
+        ):
             while self.step < last:
                 stop = min(self.step + CHUNK, last)
                 if every:
                     stop = min(stop, job.first_step + ((self.step - job.first_step) // every + 1) * every)
-                calls = [
-                    (
-                        self.step,
-                        stop,
-                        job.first_step,
-                        one,
-                        dt,
-                        t,
-                        job.threads,
-                        self.block,
-                        self.counts[t],
-                        barrier,
-                        full,
-                    )
-                    for t in range(job.threads)
-                ]
-                others = [
-                    pool.submit(self.kernel, *call, *rest) for call, rest in zip(calls[1:], values[1:], strict=True)
-                ]
-                self.step = self.kernel(*calls[0], *values[0])
+                calls = [(self.step, stop, job.first_step, *own) for own in arguments]
+                others = [pool.submit(self.kernel, *call) for call in calls[1:]]
+                self.step = self.kernel(*calls[0])
                 for other in others:
                     other.result()
                 n_bytes += self._keep_spikes()
@@ -373,6 +360,16 @@ class _Simulation:
                 memory.demand(n_bytes, f"the spikes recorded until {now:g} ms need another", REMEDY)
                 self._check_finite(now)
                 progress.update(done * job.net.dt)
+
+    def _arguments(self) -> list[tuple]:
+        """What each thread's kernel takes after the steps."""
+        numbers = [self.dtype.type(value) for value in (0, 1, self.job.net.dt)]
+        barrier, full = np.zeros(32, np.int64), np.full(1, -1)
+        return [
+            (*numbers, thread, self.job.threads, self.block, self.counts[thread], barrier, full)
+            + tuple(own.get(name, self.shared.get(name)) for name in self.names)
+            for thread, own in enumerate(self.own)
+        ]
 
     def _keep_spikes(self) -> int:
         """Move the spikes of the last part from the threads' buffers to the outputs; returns bytes of memory."""
@@ -454,13 +451,6 @@ def _block(job: Job, rows_of: dict[str, Rows]) -> int:
                 " use one thread"
             )
     return min(delays, default=CHUNK)
-
-
-class _pool(ThreadPoolExecutor):
-    """Threads beside the one that calls."""
-
-    def __init__(self, threads: int):
-        super().__init__(max(1, threads - 1))
 
 
 def _as_input(name: str, given: Any, dt: float) -> Events | np.ndarray:

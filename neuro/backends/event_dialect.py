@@ -4,11 +4,10 @@
 times as much.
 """
 
-import math
-
 import numpy as np
 from numba import njit
 
+from neuro.backends.fast_exp import exp
 from neuro.backends.intrinsics import prefetch
 from neuro.poisson import hash_bits
 
@@ -36,26 +35,32 @@ def _maximum(a, b):
 NUMBA = {
     "dialect": "numba",
     "where": _where,
-    "exp": math.exp,
+    "exp": exp,
     "heaviside": _heaviside,
     "minimum": _minimum,
     "maximum": _maximum,
 }
 
 
-@njit(nogil=True)
-def collect(output, size, first, ids):
-    """Write the places of non-zero bytes, counted from `first`, to ids, and return how many there are.
+PADDED = 64  # bytes of a cache line
 
-    output: uint8, padded with zeros to a multiple of 8, so that eight neurons are looked at together.
+
+@njit(nogil=True)
+def collect(output, size, first, ids, start):
+    """Write the places of non-zero bytes, counted from `first`, to ids from `start` on; returns how many there are.
+
+    output: uint8, padded with zeros to a multiple of PADDED, so that many neurons are looked at together.
     """
     words = output.view(np.uint64)
     n = 0
-    for word in range(words.shape[0]):
-        if words[word] != 0:
-            for j in range(8 * word, min(8 * word + 8, size)):
+    for word in range(0, words.shape[0], 8):
+        some = words[word]
+        for other in range(word + 1, word + 8):
+            some |= words[other]
+        if some != 0:
+            for j in range(8 * word, min(8 * word + PADDED, size)):
                 if output[j]:
-                    ids[n] = first + j
+                    ids[start + n] = first + j
                     n += 1
     return n
 
@@ -65,25 +70,25 @@ LINE = 16  # synapses of 4 bytes in a cache line
 
 
 @njit(nogil=True)
-def _look_ahead(ids, n, q, row, stride, place, target):
+def _look_ahead(ids, q, end, row, stride, place, target):
     """Ask for what the next spikes will need: rows lie far apart, and memory is slow to find them."""
-    if q + FAR < n:
+    if q + FAR < end:
         prefetch(row, ids[q + FAR] * stride + place)
-    if q + NEAR < n:
+    if q + NEAR < end:
         segment = ids[q + NEAR] * stride + place
         for e in range(row[segment], min(row[segment + 1], row[segment] + 8 * LINE), LINE):
             prefetch(target, e)
 
 
 @njit(nogil=True)
-def deliver(ids, n, row, stride, place, target, w, arrivals):
-    """Send n spikes along the rows of their neurons; returns the number of synaptic events.
+def deliver(ids, start, n, row, stride, place, target, w, arrivals):
+    """Send n spikes, ids[start] and those after it, along the rows of their neurons; returns the synaptic events.
 
     Neuron i's synapses of a delay and a thread are those from row[i * stride + place] on.
     """
     events = 0
-    for q in range(n):
-        _look_ahead(ids, n, q, row, stride, place, target)
+    for q in range(start, start + n):
+        _look_ahead(ids, q, start + n, row, stride, place, target)
         first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w[e]
@@ -92,11 +97,11 @@ def deliver(ids, n, row, stride, place, target, w, arrivals):
 
 
 @njit(nogil=True)
-def deliver_uniform(ids, n, row, stride, place, target, w, arrivals):
+def deliver_uniform(ids, start, n, row, stride, place, target, w, arrivals):
     """As `deliver`, where all synapses have the one weight w; half the memory traffic."""
     events = 0
-    for q in range(n):
-        _look_ahead(ids, n, q, row, stride, place, target)
+    for q in range(start, start + n):
+        _look_ahead(ids, q, start + n, row, stride, place, target)
         first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w
@@ -105,11 +110,11 @@ def deliver_uniform(ids, n, row, stride, place, target, w, arrivals):
 
 
 @njit(nogil=True)
-def deliver_share(ids, n, row, stride, place, target, w, arrivals, released):
-    """As `deliver`, where a spike of neuron i carries the share released[i] of a weight."""
+def deliver_share(ids, start, n, row, stride, place, target, w, arrivals, released, sent):
+    """As `deliver`, where a spike of neuron i carries the share released[sent + i] of a weight."""
     events = 0
-    for q in range(n):
-        share = released[ids[q]]
+    for q in range(start, start + n):
+        share = released[sent + ids[q]]
         first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w[e] * share

@@ -21,8 +21,9 @@ from types import ModuleType
 from typing import Any
 
 from neuro import dialect, poisson
-from neuro.backends import event_dialect, intrinsics
+from neuro.backends import event_dialect, fast_exp, intrinsics
 
+RUN = "start stop origin zero one dt thread n_threads block counts barrier full".split()
 DO = ("decay_pre", "decay_post", "spike_pre", "spike_post", "on_pre", "on_post")
 
 
@@ -49,6 +50,24 @@ class PopulationKind:
     def drawn(self) -> bool:
         return self.model == "poisson"
 
+    @property
+    def is_model(self) -> bool:
+        return not (self.given or self.drawn)
+
+    @property
+    def adds_to(self) -> dict[str, str]:
+        """Fields to which arrivals are added directly, after the step, which saves arrays for them."""
+        return getattr(self.model, "ADDS_TO", {})
+
+    def arrivals(self, receptor: str) -> str:
+        """The array to which spikes deliver."""
+        field = self.adds_to.get(receptor)
+        return f"x{self.p}_{receptor}" if field is None else f"all_{field}{self.p}"
+
+    def own_arrivals(self, receptor: str) -> str:
+        field = self.adds_to.get(receptor)
+        return f"own_x{self.p}_{receptor}" if field is None else f"{field}{self.p}"
+
 
 @dataclass(frozen=True)
 class ProjectionKind:
@@ -69,10 +88,14 @@ class ProjectionKind:
     short_term_coefficients: Any
 
     @property
+    def pre_traces(self) -> list[str]:
+        """Arrays of the presynaptic neurons, rings of the last steps."""
+        return [] if self.rule is None else [f"pre{self.k}_{field}" for field in self.rule.PreTraces._fields]
+
+    @property
     def rings(self) -> list[str]:
-        """Arrays of the presynaptic neurons that hold the last steps, up to the longest delay."""
-        traces = [] if self.rule is None else [f"pre{self.k}_{field}" for field in self.rule.PreTraces._fields]
-        return traces + ([f"released{self.k}"] if self.short_term is not None else [])
+        """All arrays that hold the last steps, up to the longest delay."""
+        return self.pre_traces + ([f"released{self.k}"] if self.short_term is not None else [])
 
     @property
     def traces(self) -> list[str]:
@@ -104,7 +127,7 @@ def kernel(populations: list[PopulationKind], projections: list[ProjectionKind],
     """The module whose `run` advances such a network."""
     source = _module_source(populations, projections, drives)
     digest = hashlib.sha256(source.encode())
-    for thing in (dialect, poisson, event_dialect, intrinsics, *_models(populations, projections)):
+    for thing in (dialect, poisson, event_dialect, fast_exp, intrinsics, *_models(populations, projections)):
         digest.update(inspect.getsource(thing).encode())
     name = f"neuro_kernel_{digest.hexdigest()[:24]}"
     if name in sys.modules:
@@ -130,7 +153,7 @@ def cache_dir() -> Path:
 
 
 def _models(populations: list[PopulationKind], projections: list[ProjectionKind]) -> list[Any]:
-    models = [kind.model for kind in populations if not (kind.given or kind.drawn)]
+    models = [kind.model for kind in populations if kind.is_model]
     models += [thing for kind in projections for thing in (kind.rule, kind.short_term) if thing is not None]
     return [inspect.getmodule(model) for model in models]
 
@@ -139,14 +162,16 @@ def population_arguments(kind: PopulationKind) -> list[str]:
     """Names of the kernel's arguments that belong to one population."""
     p = kind.p
     if kind.given:
-        return [f"units{p}", f"offsets{p}", f"base{p}", f"size{p}"]
-    names = [f"first{p}", f"last{p}", f"parts{p}", f"output{p}", f"history{p}", f"fired{p}"]
+        return [f"units{p}", f"offsets{p}", f"base{p}"]
+    names = [f"{name}{p}" for name in ("first", "last", "parts", "size", "depth", "output", "history", "fired")]
     if kind.drawn:
         names += [f"bound{p}", f"key{p}"]
     else:
         names += [f"{field}{p}" for field in kind.model.State._fields]
         names += [f"c{p}_{field}" for field in kind.coefficients._fields]
-        names += [f"{own}x{p}_{receptor}" for receptor in kind.model.receptors for own in ("", "own_")]
+        names += [f"all_{field}{p}" for field in kind.adds_to.values()]
+        if not kind.adds_to:
+            names += [f"{own}x{p}_{receptor}" for receptor in kind.model.receptors for own in ("", "own_")]
     names += [f"trace{p}_{field}" for field in kind.keep]
     return names + ([f"spike_steps{p}", f"spike_units{p}", f"n_kept{p}"] if kind.keep_spikes else [])
 
@@ -156,7 +181,9 @@ def projection_arguments(kind: ProjectionKind) -> list[str]:
     k = kind.k
     if kind.constant:
         return [f"delay{k}", f"drive{k}", f"drive_events{k}"]
-    names = [f"delays{k}", f"row{k}", f"target{k}", *kind.synapse, *kind.rings]
+    names = [f"delays{k}", f"row{k}", f"target{k}", *kind.synapse]
+    if kind.rings:
+        names += [f"ring{k}", f"n_pre{k}", *kind.rings]
     if kind.short_term is not None:
         names += [f"last_sent{k}", *(f"state{k}_{field}" for field in kind.short_term.State._fields)]
         names += [f"q{k}_{field}" for field in kind.short_term_coefficients._fields]
@@ -181,7 +208,7 @@ def _module_source(
         "from neuro.dialect import rebind",
     ]
     for kind in populations:
-        if not (kind.given or kind.drawn):
+        if kind.is_model:
             lines += _advance_source(kind)
     for kind in projections:
         if kind.rule is not None:
@@ -204,18 +231,18 @@ def _advance_source(kind: PopulationKind) -> list[str]:
     p, fields = kind.p, kind.model.State._fields
     arguments = [f"{field}_" for field in fields] + [f"c_{f}" for f in kind.coefficients._fields]
     values = [f"c_{f}[j]" if f in kind.per_neuron else f"c_{f}" for f in kind.coefficients._fields]
-    arrivals = [f"x_{receptor}" for receptor in kind.model.receptors]
-    x = ", ".join(f"{name}[j]" for name in arrivals)
-    several = [f"Arrivals{p} = Model{p}.Arrivals"] if len(arrivals) > 1 else []
+    arrivals = [] if kind.adds_to else [f"x_{receptor}" for receptor in kind.model.receptors]
+    x = ", ".join(f"{name}[j]" for name in arrivals) or ", ".join(["zero"] * len(kind.model.receptors))
+    several = len(kind.model.receptors) > 1
     return [
         _import(type(kind.model), f"Model{p}"),
         _import(type(kind.coefficients), f"Coefficients{p}"),
         f"State{p} = Model{p}.State",
-        *several,
-        f"step{p} = njit(rebind(Model{p}.step, shared.NUMBA))",
+        *([f"Arrivals{p} = Model{p}.Arrivals"] if several else []),
+        f"step{p} = njit(rebind(Model{p}.step, shared.NUMBA), error_model='numpy')",
         "@njit(nogil=True)",
-        f"def advance{p}({', '.join(arguments + arrivals)}, output):",
-        f"    for j in range({arrivals[0]}.shape[0]):",
+        f"def advance{p}({', '.join(arguments + arrivals)}, output, zero):",
+        f"    for j in range({fields[0]}_.shape[0]):",
         f"        c = Coefficients{p}({', '.join(values)})",
         f"        x = Arrivals{p}({x})" if several else f"        x = {x}",
         f"        out, s = step{p}(State{p}({', '.join(f'{f}_[j]' for f in fields)}), x, c)",
@@ -230,50 +257,55 @@ def _rule_source(kind: ProjectionKind) -> list[str]:
     k, rule = kind.k, kind.rule
     pre, post, synapse = rule.PreTraces._fields, rule.PostTraces._fields, rule.Synapse._fields
     x_all, y_all, s_all = [f"x_{f}" for f in pre], [f"y_{f}" for f in post], [f"s_{f}" for f in synapse]
-    old_x = ", ".join(f"old_{f}[i]" for f in pre)
-    x_i, y_j = ", ".join(f"{x}[i]" for x in x_all), ", ".join(f"{y}[j]" for y in y_all)
-    released = ", released" if kind.short_term is not None else ""
-    times_released = " * released[i]" if kind.short_term is not None else ""
+    # Rings lie flat: the values of a step begin at the place `now`, those of the step before at `before`.
+    x_i, old_x = (", ".join(f"{x}[{place} + i]" for x in x_all) for place in ("now", "before"))
+    y_j = ", ".join(f"{y}[j]" for y in y_all)
+    released = ", released, sent" if kind.short_term is not None else ""
+    times_released = " * released[sent + i]" if kind.short_term is not None else ""
 
     def change(index: str, call: str, indent: str) -> list[str]:
         values = ", ".join(f"{s}[{index}]" for s in s_all)
         store = [f"{indent}{name}[{index}] = s.{f}" for name, f in zip(s_all, synapse, strict=True)]
         return [f"{indent}s = {call.format(f'Synapse{k}({values})')}", *store]
 
-    ring, slot = ("[slot, i]", ["            slot = slots[delay[e]]"]) if kind.delays else ("[i]", [])
-    x_e = ", ".join(f"{x}{ring}" for x in x_all)
+    slot = ["            now = places[delay[e]]"] if kind.delays else []
     lines = [
         _import(type(rule), f"Rule{k}"),
         _import(type(kind.coefficients), f"RuleCoefficients{k}"),
         f"Pre{k}, Post{k}, Synapse{k} = Rule{k}.PreTraces, Rule{k}.PostTraces, Rule{k}.Synapse",
-        *[f"{do}{k} = njit(rebind(Rule{k}.{do}, shared.NUMBA))" for do in (*DO, *["on_interval"] * kind.interval)],
+        *[
+            f"{do}{k} = njit(rebind(Rule{k}.{do}, shared.NUMBA), error_model='numpy')"
+            for do in (*DO, *["on_interval"] * kind.interval)
+        ],
         "@njit(nogil=True)",
-        f"def decay_all_pre{k}({', '.join([f'old_{f}' for f in pre] + x_all)}, c):",
-        f"    for i in range({x_all[0]}.shape[0]):",
+        f"def decay_all_pre{k}({', '.join(x_all)}, before, now, n, c):",
+        "    for i in range(n):",
         f"        s = decay_pre{k}(Pre{k}({old_x}), c)",
-        *[f"        {x}[i] = s.{f}" for x, f in zip(x_all, pre, strict=True)],
+        *[f"        {x}[now + i] = s.{f}" for x, f in zip(x_all, pre, strict=True)],
         "@njit(nogil=True)",
         f"def decay_all_post{k}({', '.join(y_all)}, c):",
         f"    for j in range({y_all[0]}.shape[0]):",
         f"        s = decay_post{k}(Post{k}({y_j}), c)",
         *[f"        {y}[j] = s.{f}" for y, f in zip(y_all, post, strict=True)],
     ]
-    for side, index, names, values in (("pre", "i", x_all, x_i), ("post", "j", y_all, y_j)):
-        fields = pre if side == "pre" else post
-        lines += [
-            "@njit(nogil=True)",
-            f"def spike_all_{side}{k}(ids, n, {', '.join(names)}, c):",
-            "    for q in range(n):",
-            f"        {index} = ids[q]",
-            f"        s = spike_{side}{k}({side.capitalize()}{k}({values}), c)",
-            *[f"        {name}[{index}] = s.{f}" for name, f in zip(names, fields, strict=True)],
-        ]
     lines += [
         "@njit(nogil=True)",
-        f"def deliver{k}(ids, n, row, stride, place, target, arrivals, {', '.join(s_all + [f'old_{f}' for f in pre])}"
+        f"def spike_all_pre{k}(ids, start, n, {', '.join(x_all)}, now, c):",
+        "    for q in range(start, start + n):",
+        "        i = ids[q]",
+        f"        s = spike_pre{k}(Pre{k}({x_i}), c)",
+        *[f"        {x}[now + i] = s.{f}" for x, f in zip(x_all, pre, strict=True)],
+        "@njit(nogil=True)",
+        f"def spike_all_post{k}(ids, start, n, {', '.join(y_all)}, c):",
+        "    for q in range(start, start + n):",
+        "        j = ids[q]",
+        f"        s = spike_post{k}(Post{k}({y_j}), c)",
+        *[f"        {y}[j] = s.{f}" for y, f in zip(y_all, post, strict=True)],
+        "@njit(nogil=True)",
+        f"def deliver{k}(ids, start, n, row, stride, place, target, arrivals, {', '.join(s_all + x_all)}, before"
         f"{released}, {', '.join(y_all)}, m, c):",
         "    events = 0",
-        "    for q in range(n):",
+        "    for q in range(start, start + n):",
         "        i = ids[q]",
         f"        x = decay_pre{k}(Pre{k}({old_x}), c)",
         "        first, last = row[i * stride + place], row[i * stride + place + 1]",
@@ -284,15 +316,15 @@ def _rule_source(kind: ProjectionKind) -> list[str]:
         "        events += last - first",
         "    return events",
         "@njit(nogil=True)",
-        f"def learn_from_post{k}(ids, n, column, synapse, pre, {'delay, slots, ' if kind.delays else ''}"
+        f"def learn_from_post{k}(ids, start, n, column, synapse, pre, {'delay, places' if kind.delays else 'now'}, "
         f"{', '.join(s_all + x_all + y_all)}, m, c):",
-        "    for q in range(n):",
+        "    for q in range(start, start + n):",
         "        j = ids[q]",
         f"        y = Post{k}({y_j})",
         "        for e in range(column[j], column[j + 1]):",
         "            i = pre[e]",
         *slot,
-        *change("synapse[e]", f"on_post{k}({{}}, Pre{k}({x_e}), y, m, c)", " " * 12),
+        *change("synapse[e]", f"on_post{k}({{}}, Pre{k}({x_i}), y, m, c)", " " * 12),
     ]
     if kind.interval:
         lines += [
@@ -309,18 +341,18 @@ def _rule_source(kind: ProjectionKind) -> list[str]:
 def _short_term_source(kind: ProjectionKind) -> list[str]:
     """What the neurons that fire release; `released` and `last_sent` are of all neurons."""
     k, fields = kind.k, kind.short_term.State._fields
-    values = ", ".join(f"s_{f}[i]" for f in fields)
+    values, state = ", ".join(f"s_{f}[i]" for f in fields), ", ".join(f"s_{f}" for f in fields)
     return [
         _import(type(kind.short_term), f"ShortTerm{k}"),
         _import(type(kind.short_term_coefficients), f"ShortTermCoefficients{k}"),
         f"Resources{k} = ShortTerm{k}.State",
-        f"send{k} = njit(rebind(ShortTerm{k}.send, shared.NUMBA))",
+        f"send{k} = njit(rebind(ShortTerm{k}.send, shared.NUMBA), error_model='numpy')",
         "@njit(nogil=True)",
-        f"def send_all{k}(ids, n, step, dt, last_sent, released, {', '.join(f's_{f}' for f in fields)}, c):",
-        "    for q in range(n):",
+        f"def send_all{k}(ids, start, n, step, dt, last_sent, released, now, {state}, c):",
+        "    for q in range(start, start + n):",
         "        i = ids[q]",
         f"        share, s = send{k}(Resources{k}({values}), (step - last_sent[i]) * dt, c)",
-        "        released[i], last_sent[i] = share, step",
+        "        released[now + i], last_sent[i] = share, step",
         *[f"        s_{f}[i] = s.{f}" for f in fields],
     ]
 
@@ -362,8 +394,8 @@ def _run_source(
     ]
     return [
         "@njit(cache=True, nogil=True)",
-        f"def run(start, stop, origin, one, dt, thread, n_threads, block, counts, barrier, full, {', '.join(names)}):",
-        '    """Advance from step `start` to `stop`, or until a buffer of spikes is nearly full; returns the next step."""',
+        f"def run({', '.join([*RUN, *names])}):",
+        '    """Advance from step start to stop, or until a buffer of spikes is nearly full; returns the next step."""',
         *_indented(prepare),
         "    for step in range(start, stop):",
         *_indented(_indented(body)),
@@ -377,83 +409,78 @@ def _population_source(
     driving: list[DriveKind],
     populations: list[PopulationKind],
 ) -> list[str]:
-    p, size = kind.p, f"last{kind.p} - first{kind.p}"
-    lines = [line for projection in incoming for line in _receive_source(projection, populations[projection.pre])]
+    """Traces decay, arrivals, on_pre, step, on_post; arrivals that the step does not look at come after it."""
+    p, size = kind.p, f"(last{kind.p} - first{kind.p})"
+    lines = [line for projection in incoming for line in _receive_source(projection, kind, populations)]
     for drive in driving:
         weight, bounds, key, *scratch = drive_arguments(drive)
         values = f"first{p}, {weight}, {bounds}, np.uint32(step), {key}, {', '.join(scratch)}"
-        lines.append(f"counts[1] += shared.add_poisson(own_x{p}_{drive.receptor}, {values})")
+        lines.append(f"counts[1] += shared.add_poisson({kind.own_arrivals(drive.receptor)}, {values})")
     if kind.drawn:
-        lines.append(f"shared.draw_spikes(output{p}, first{p}, {size}, bound{p}, np.uint32(step), key{p})")
+        advance = f"shared.draw_spikes(output{p}, first{p}, {size}, bound{p}, np.uint32(step), key{p})"
     else:
         arguments = [f"{field}{p}" for field in kind.model.State._fields]
         arguments += [f"c{p}_{field}" for field in kind.coefficients._fields]
-        arguments += [f"own_x{p}_{receptor}" for receptor in kind.model.receptors]
-        lines.append(f"advance{p}({', '.join(arguments)}, output{p})")
+        if not kind.adds_to:
+            arguments += [f"own_x{p}_{receptor}" for receptor in kind.model.receptors]
+        advance = f"advance{p}({', '.join(arguments)}, output{p}, zero)"
+    lines = [advance, *lines] if kind.is_model and kind.adds_to else [*lines, advance]
     for field in kind.keep:
         value = f"output{p}" if field == "output" else f"{field}{p}"
         lines.append(f"trace{p}_{field}[step - origin, first{p}:last{p}] = {value}[:{size}]")
-    if not kind.drawn and kind.model.graded:
+    if kind.is_model and kind.model.graded:
         return lines
     lines += [
-        f"slot = step % history{p}.shape[0]",
-        f"ids = history{p}[slot, first{p}:last{p}]",
-        f"n = shared.collect(output{p}, {size}, first{p}, ids)",
+        f"slot = step % depth{p}",
+        f"start_ = slot * size{p} + first{p}",
+        f"n = shared.collect(output{p}, {size}, first{p}, history{p}, start_)",
         f"fired{p}[thread, slot] = n",
     ]
-    if not kind.drawn:
+    if kind.is_model:
         lines.append("counts[0] += n")
     for projection in incoming:
-        lines += _learn_source(projection)
+        lines += _learn_source(projection, f"history{p}, start_, n")
     if kind.keep_spikes:
         lines += [
             "for q in range(n):",
             f"    spike_steps{p}[n_kept{p}[0] + q] = step",
-            f"    spike_units{p}[n_kept{p}[0] + q] = ids[q]",
+            f"    spike_units{p}[n_kept{p}[0] + q] = history{p}[start_ + q]",
             f"n_kept{p}[0] += n",
         ]
     return lines
 
 
-def _rows(names: list[str], slot: str) -> str:
-    return ", ".join(f"{name}[{slot}]" for name in names)
-
-
-def _learn_source(kind: ProjectionKind) -> list[str]:
-    """The postsynaptic neurons `ids` fired."""
+def _learn_source(kind: ProjectionKind, spikes: str) -> list[str]:
+    """The postsynaptic neurons `spikes` fired."""
     if kind.rule is None:
         return []
     k = kind.k
-    rings = [name for name in kind.rings if name.startswith("pre")]
-    columns, synapse, traces = f"column{k}, column_synapse{k}, column_pre{k}", ", ".join(kind.synapse), kind.traces
-    if kind.delays:
-        columns += f", column_delay{k}, (step - delays{k}) % {rings[0]}.shape[0]"
-        x = ", ".join(rings)
-    else:
-        x = _rows(rings, f"(step - delays{k}[0]) % {rings[0]}.shape[0]")
+    x, synapse, y = ", ".join(kind.pre_traces), ", ".join(kind.synapse), ", ".join(kind.traces)
+    now = f"(step - delays{k}{'' if kind.delays else '[0]'}) % ring{k} * n_pre{k}"
+    columns = f"column{k}, column_synapse{k}, column_pre{k}" + (f", column_delay{k}" if kind.delays else "")
     lines = [
         "if n > 0:",
-        f"    learn_from_post{k}(ids, n, {columns}, {synapse}, {x}, {', '.join(traces)}, m{k}, rule{k})",
-        f"    spike_all_post{k}(ids, n, {', '.join(traces)}, rule{k})",
+        f"    learn_from_post{k}({spikes}, {columns}, {now}, {synapse}, {x}, {y}, m{k}, rule{k})",
+        f"    spike_all_post{k}({spikes}, {y}, rule{k})",
     ]
     if kind.interval:
-        place = f"row{k}, n_threads, thread, target{k}"
+        place = f"row{k}, n_threads * delays{k}.shape[0], thread, target{k}"
         lines += [
             f"if (step + 1) % interval{k} == 0:",
-            f"    on_interval_all{k}({place}, {synapse}, {', '.join(traces)}, m{k}, rule{k})",
+            f"    on_interval_all{k}({place}, {synapse}, {y}, m{k}, rule{k})",
         ]
     return lines
 
 
-def _receive_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:
+def _receive_source(kind: ProjectionKind, post: PopulationKind, populations: list[PopulationKind]) -> list[str]:
     """What was sent a delay ago arrives."""
-    k, p, x_post = kind.k, kind.pre, f"x{kind.post}_{kind.receptor}"
+    k, p, pre = kind.k, kind.pre, populations[kind.pre]
     if kind.constant:
-        own = f"own_{x_post}"
+        own = post.own_arrivals(kind.receptor)
         return [
             f"if step >= delay{k}:",
             f"    for j in range({own}.shape[0]):",
-            f"        {own}[j] += drive{k}[first{kind.post} + j]",
+            f"        {own}[j] += drive{k}[first{post.p} + j]",
             f"    counts[1] += drive_events{k} if thread == 0 else 0",
         ]
     lines: list[str] = []
@@ -462,33 +489,33 @@ def _receive_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:
             f"decay_all_post{k}({', '.join(f'own_{trace}' for trace in kind.traces)}, rule{k})",
             f"m{k} = one" if kind.modulator is None else f"m{k} = output{kind.modulator}[0]",
         ]
+    spikes = f"units{p}, start_, n" if pre.given else f"history{p}, start_, n"
     row = f"row{k}, delays{k}.shape[0] * n_threads, g * n_threads + thread, target{k}"
+    arrivals = post.arrivals(kind.receptor)
+    released = f", released{k}, sent % ring{k} * n_pre{k}" if kind.short_term is not None else ""
     if kind.rule is not None:
-        rings = [name for name in kind.rings if name.startswith("pre")]
-        x = _rows(rings, f"(sent - 1) % {rings[0]}.shape[0]")
-        released = f", released{k}[sent % released{k}.shape[0]]" if kind.short_term is not None else ""
-        synapse, traces = ", ".join(kind.synapse), ", ".join(kind.traces)
-        call = f"deliver{k}(ids, n, {row}, {x_post}, {synapse}, {x}{released}, {traces}, m{k}, rule{k})"
-    elif kind.short_term is not None:
-        call = f"shared.deliver_share(ids, n, {row}, w{k}, {x_post}, released{k}[sent % released{k}.shape[0]])"
+        synapse, x, y = ", ".join(kind.synapse), ", ".join(kind.pre_traces), ", ".join(kind.traces)
+        before = f"(sent - 1) % ring{k} * n_pre{k}"
+        call = f"deliver{k}({spikes}, {row}, {arrivals}, {synapse}, {x}, {before}{released}, {y}, m{k}, rule{k})"
     else:
-        call = f"shared.deliver{'_uniform' if kind.uniform else ''}(ids, n, {row}, w{k}, {x_post})"
-    deliver = f"counts[1] += {call}"
+        how = "_share" if released else "_uniform" if kind.uniform else ""
+        call = f"shared.deliver{how}({spikes}, {row}, w{k}, {arrivals}{released})"
     if pre.given:
-        spikes = [
-            f"ids = units{p}[offsets{p}[sent - base{p}] : offsets{p}[sent - base{p} + 1]]",
-            "n = ids.shape[0]",
-            deliver,
+        find = [
+            f"start_ = offsets{p}[sent - base{p}]",
+            f"n = offsets{p}[sent - base{p} + 1] - start_",
+            f"counts[1] += {call}",
         ]
     else:
-        spikes = [
-            f"slot = sent % history{p}.shape[0]",
+        find = [
+            f"slot = sent % depth{p}",
             "for part in range(n_threads):",
-            f"    ids, n = history{p}[slot, parts{p}[part] :], fired{p}[part, slot]",
+            f"    n = fired{p}[part, slot]",
             "    if n > 0:",
-            f"        {deliver}",
+            f"        start_ = slot * size{p} + parts{p}[part]",
+            f"        counts[1] += {call}",
         ]
-    return [*lines, f"for g in range(delays{k}.shape[0]):", *_indented([f"sent = step - delays{k}[g]", *spikes])]
+    return [*lines, f"for g in range(delays{k}.shape[0]):", *_indented([f"sent = step - delays{k}[g]", *find])]
 
 
 def _send_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:
@@ -496,26 +523,21 @@ def _send_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:
     if kind.constant or not kind.rings:
         return []
     k, p = kind.k, kind.pre
-    lines = [f"slot = step % {kind.rings[0]}.shape[0]"]
     if pre.given:
         # Every thread keeps the traces of all of them, since nobody owns a source.
-        lines += [f"ids = units{p}[offsets{p}[step - base{p}] : offsets{p}[step - base{p} + 1]]", "n = ids.shape[0]"]
-        own = f"0:size{p}"
+        lines = [f"start_ = offsets{p}[step - base{p}]", f"n = offsets{p}[step - base{p} + 1] - start_"]
+        spikes, first, size = f"units{p}, start_, n", "0", f"n_pre{k}"
     else:
+        lines = [f"start_ = step % depth{p} * size{p} + first{p}", f"n = fired{p}[thread, step % depth{p}]"]
+        spikes, first, size = f"history{p}, start_, n", f"first{p}", f"last{p} - first{p}"
+    now, before = (f"{step} % ring{k} * n_pre{k}" for step in ("step", "(step - 1)"))
+    if kind.rule is not None:
+        x = ", ".join(kind.pre_traces)
         lines += [
-            f"ids = history{p}[step % history{p}.shape[0], first{p}:last{p}]",
-            f"n = fired{p}[thread, step % history{p}.shape[0]]",
-        ]
-        own = f"first{p}:last{p}"
-    rings = [name for name in kind.rings if name.startswith("pre")]
-    if rings:
-        before = f"(step - 1) % {rings[0]}.shape[0], {own}"
-        lines += [
-            f"decay_all_pre{k}({_rows(rings, before)}, {_rows(rings, f'slot, {own}')}, rule{k})",
-            f"spike_all_pre{k}(ids, n, {_rows(rings, 'slot')}, rule{k})",
+            f"decay_all_pre{k}({x}, {before} + {first}, {now} + {first}, {size}, rule{k})",
+            f"spike_all_pre{k}({spikes}, {x}, {now}, rule{k})",
         ]
     if kind.short_term is not None:
         state = ", ".join(f"state{k}_{field}" for field in kind.short_term.State._fields)
-        released = f"released{k}[slot]"
-        lines.append(f"send_all{k}(ids, n, step, dt, last_sent{k}, {released}, {state}, shortterm{k})")
+        lines.append(f"send_all{k}({spikes}, step, dt, last_sent{k}, released{k}, {now}, {state}, shortterm{k})")
     return lines

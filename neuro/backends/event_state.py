@@ -28,7 +28,7 @@ def save(simulation: Any) -> State:
         if kept.kind == "synapses":
             array = simulation.as_given(kept.projection, array)
         elif kept.kind == "ring":
-            array = array[_steps(simulation, array.shape[0]) % array.shape[0]]
+            array = _ring(simulation, kept)[0]
         arrays[kept.name] = array
     for name, p in _spiking(simulation):
         arrays[f"{name}.recent"] = _recent_spikes(simulation, name, p)
@@ -44,15 +44,16 @@ def restore(simulation: Any, state: State) -> None:
         raise ValueError(f"resume: the state is that of another network; it differs in {', '.join(wrong)}")
     for name, kept in wanted.items():
         given, array = state.arrays[name], kept.where[0][kept.key]
+        place: Any = slice(None)
         if kept.kind == "synapses":
             given = simulation.as_stored(kept.projection, given)
-        place: Any = slice(None)
-        if kept.kind == "ring":
-            place = _steps(simulation, array.shape[0]) % array.shape[0]
-        if given.shape != array[place].shape:
-            raise ValueError(f"resume: {name} has shape {given.shape}, the network {array[place].shape}")
+        elif kept.kind == "ring":
+            array, place = _ring(simulation, kept)
+        if given.shape != array.shape:
+            raise ValueError(f"resume: {name} has shape {given.shape}, the network {array.shape}")
         for where in kept.where:
-            where[kept.key][place] = given
+            whole = where[kept.key]
+            (whole.reshape(-1, given.shape[1]) if kept.kind == "ring" else whole)[place] = given
     for key, (name, p) in spiking.items():
         _put_recent_spikes(simulation, name, p, state.arrays[key])
 
@@ -83,9 +84,11 @@ def _all_kept(simulation: Any) -> Iterator[Kept]:
             yield Kept(f"{projection.name}.post_{field}", f"post{k}_{field}", shared)
 
 
-def _steps(simulation: Any, depth: int) -> NDArray[np.int64]:
-    """The last steps that a ring must still know: those that others may run ahead need not be among them."""
-    return np.arange(simulation.step - depth + simulation.block, simulation.step)
+def _ring(simulation: Any, kept: Kept) -> tuple[NDArray, NDArray[np.int64]]:
+    """The last rows of a ring, one a step, and their places; without those that others may run ahead."""
+    ring = kept.where[0][kept.key].reshape(simulation.shared[f"ring{kept.projection}"], -1)
+    steps = np.arange(simulation.step - len(ring) + simulation.block, simulation.step)
+    return ring[steps % len(ring)], steps % len(ring)
 
 
 def _spiking(simulation: Any) -> Iterator[tuple[str, int]]:
@@ -96,7 +99,7 @@ def _spiking(simulation: Any) -> Iterator[tuple[str, int]]:
 
 def _recent_spikes(simulation: Any, name: str, p: int) -> NDArray[np.int64]:
     """Steps and units [2, n] of the spikes that have not arrived everywhere."""
-    history, fired = simulation.shared[f"history{p}"], simulation.shared[f"fired{p}"]
+    history, fired = _history(simulation, p)
     found = [np.zeros((2, 0), np.int64)]
     for step in range(simulation.step - simulation.longest_delay(name), simulation.step):
         slot = step % history.shape[0]
@@ -106,7 +109,7 @@ def _recent_spikes(simulation: Any, name: str, p: int) -> NDArray[np.int64]:
 
 
 def _put_recent_spikes(simulation: Any, name: str, p: int, recent: NDArray[np.int64]) -> None:
-    history, fired = simulation.shared[f"history{p}"], simulation.shared[f"fired{p}"]
+    history, fired = _history(simulation, p)
     starts = simulation.starts[name]
     for step in np.unique(recent[0]):
         slot, units = step % history.shape[0], recent[1, recent[0] == step]
@@ -114,3 +117,8 @@ def _put_recent_spikes(simulation: Any, name: str, p: int, recent: NDArray[np.in
             own = units[(units >= first) & (units < last)]
             history[slot, first : first + len(own)] = own
             fired[thread, slot] = len(own)
+
+
+def _history(simulation: Any, p: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    shared = simulation.shared
+    return shared[f"history{p}"].reshape(shared[f"depth{p}"], -1), shared[f"fired{p}"]

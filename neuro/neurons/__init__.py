@@ -13,6 +13,7 @@ from neuro.neurons import (
     lif_conductance,
     lif_delta,
     lif_exc_inh,
+    lif_intrinsic,
 )
 
 
@@ -21,6 +22,8 @@ class Model(Protocol):
 
     graded: the step returns a number to be sent on, not a spike. receptors: names of the inputs, in order;
     a step gets one number where there is one, else the NamedTuple Arrivals of all. arrival_unit: of these.
+    ADDS_TO: receptor -> the field of the state to which what arrives is added at the end of the flow, where neither
+    the threshold nor another field looks at it in the same step; a model of which this is not true has no ADDS_TO.
     EQUATIONS, THRESHOLD, RESET, ON_ARRIVAL, METHOD: the same model a second time, for brian2.
     """
 
@@ -48,6 +51,7 @@ NEURONS = {
     "lif_alpha": lif_alpha.LIFAlpha,
     "lif_conductance": lif_conductance.LIFConductance,
     "alif": alif.AdaptiveLIF,
+    "lif_intrinsic": lif_intrinsic.IntrinsicLIF,
     "leaky_integrator": leaky_integrator.LeakyIntegrator,
     "izhikevich": izhikevich.Izhikevich,
     "izhikevich_2007": izhikevich_2007.Izhikevich2007,
@@ -62,6 +66,7 @@ SETS = {
     "lif_alpha": lif_alpha.SETS,
     "lif_conductance": lif_conductance.SETS,
     "alif": alif.SETS,
+    "lif_intrinsic": lif_intrinsic.SETS,
     "leaky_integrator": leaky_integrator.SETS,
     "izhikevich": izhikevich.SETS,
     "izhikevich_2007": izhikevich_2007.SETS,

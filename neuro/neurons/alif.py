@@ -78,6 +78,7 @@ class AdaptiveLIF:
     step: ClassVar = staticmethod(adaptive_lif_step)
     graded: ClassVar[bool] = False
     receptors: ClassVar[tuple[str, ...]] = ("input",)
+    ADDS_TO: ClassVar[dict[str, str]] = {"input": "i_syn"}
     arrival_unit: ClassVar[str] = "pA"
 
     EQUATIONS: ClassVar[str] = """

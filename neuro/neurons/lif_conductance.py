@@ -88,6 +88,7 @@ class LIFConductance:
     step: ClassVar = staticmethod(lif_conductance_step)
     graded: ClassVar[bool] = False
     receptors: ClassVar[tuple[str, ...]] = ("exc", "inh")
+    ADDS_TO: ClassVar[dict[str, str]] = {"exc": "g_exc", "inh": "g_inh"}
     arrival_unit: ClassVar[str] = "nS"
 
     EQUATIONS: ClassVar[str] = """

@@ -88,3 +88,24 @@ def test_a_gradient_reaches_the_weights(key):
     (record.traces["cells.output"] + record.traces["cells.v"]).sum().backward()
     for w in weights.values():
         assert bool(w.grad.isfinite().all()) and bool((w.grad != 0).all())
+
+
+def test_what_adds_to_a_field_is_seen_by_nothing_else_in_the_same_step():
+    """ADDS_TO: a step with arrivals is the step without them, and then the arrivals added, up to one rounding."""
+    rng = np.random.default_rng(0)
+    models = {key: next(iter(named.values())) for key, named in SETS.items()}
+    declared = {key: model for key, model in models.items() if hasattr(model, "ADDS_TO")}
+    assert set(declared) >= {"lif", "lif_exc_inh", "lif_conductance", "alif", "adex"}
+    for model in declared.values():
+        assert set(model.ADDS_TO) == set(model.receptors)
+        c, start = model.coefficients(0.1), model.initial()
+        for _ in range(200):
+            state = type(start)(*(value + rng.uniform(0.0, 10.0) for value in start))
+            x = dict(zip(model.receptors, rng.uniform(0.0, 5.0, len(model.receptors)), strict=True))
+            several = len(x) > 1
+            given, none = (model.Arrivals(**x), model.Arrivals(*[0.0] * len(x))) if several else (x["input"], 0.0)
+            (spike, found), (wanted_spike, wanted) = model.step(state, given, c), model.step(state, none, c)
+            for receptor, field in model.ADDS_TO.items():
+                wanted = wanted._replace(**{field: getattr(wanted, field) + x[receptor]})
+            assert spike == wanted_spike
+            np.testing.assert_allclose(found, wanted, rtol=1e-15)

@@ -18,7 +18,8 @@ class Counts:
 
     spikes: emitted by populations that are not sources. synaptic_events: deliveries of one spike over
     one synapse; a graded value counts once a step for each synapse that it crosses, if it is not 0.
-    saturations: numbers clipped to their range (fixed point only). wall_s: seconds of computing.
+    saturations: numbers clipped to their range (fixed point only). wall_s: seconds of computing, without
+    those of compiling. Events of Poisson drives count too.
     """
 
     spikes: int = 0

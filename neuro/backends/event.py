@@ -14,29 +14,17 @@ from typing import Any
 import numpy as np
 
 from neuro import memory, poisson
-from neuro.backends.event_dialect import PADDED
-from neuro.backends.event_source import (
-    DriveKind,
-    PopulationKind,
-    ProjectionKind,
-    drive_arguments,
-    kernel,
-    population_arguments,
-    projection_arguments,
-)
+from neuro.backends.event_arrays import Arrays, array_of, is_tensor
 from neuro.backends.event_state import restore, save
 from neuro.backends.job import Job
 from neuro.backends.output import REMEDY, SpikeOutput, new_array
-from neuro.backends.rows import Rows, parts, rows
-from neuro.events import Events, bin_times, from_raster
-from neuro.network import Network, PoissonSource, Population, Source, Synapses
-from neuro.plasticity import interval_steps
+from neuro.events import Events, bin_times
+from neuro.network import Network, PoissonSource, Synapses
 from neuro.progress import Progress
 from neuro.record import Counts, Record
 
-CHUNK = 1000  # steps between two looks at the state
-BLOCK = 1024  # neurons whose Poisson numbers are drawn together
-LONG_AGO = -(2**40)  # steps; when a neuron that never fired did
+CHUNK, LONGEST_CHUNK = 1000, 64_000  # steps between two looks at the state, which take some 0.1 ms
+CHUNK_S = 0.05  # seconds that these steps should take
 
 
 def unsupported(net: Network, plastic: bool) -> list[str]:
@@ -58,19 +46,10 @@ def run(job: Job) -> Record:
         name: values if "->" in name else np.stack([traces[name] for _, traces in samples], axis=1)
         for name, values in samples[0][1].items()
     }
-    n_spikes, n_events = (int(count) for count in simulation.counts.sum(0)[:2])
-    final = save(simulation) if job.n_samples == 1 else None
-    counts = Counts(n_spikes, n_events, wall_s=time.perf_counter() - start)
+    n_spikes, n_events = (int(count) for count in simulation.arrays.counts.sum(0)[:2])
+    final = save(simulation.arrays, simulation.step) if job.n_samples == 1 else None
+    counts = Counts(n_spikes, n_events, wall_s=time.perf_counter() - start - simulation.compile_s)
     return Record(spikes, traces, simulation.final_weights(), counts, final)
-
-
-def _array(values: Any) -> np.ndarray:
-    return values.detach().cpu().numpy() if _is_tensor(values) else np.asarray(values)
-
-
-def _is_tensor(values: Any) -> bool:
-    """Without importing torch, which takes a second, where nobody has."""
-    return "torch" in sys.modules and isinstance(values, sys.modules["torch"].Tensor)
 
 
 def _join(batch: list[Events]) -> Events:
@@ -85,185 +64,12 @@ def _join(batch: list[Events]) -> Events:
 
 
 class _Simulation:
-    """The kernel of a job, and its arguments by name: those of all threads, and those of each."""
+    """A job under way. compile_s: seconds that went into compiling or loading the kernel."""
 
     def __init__(self, job: Job):
-        self.job = job
-        self.place = {population.name: p for p, population in enumerate(job.order)}
-        dtypes = {_array(w.weights if isinstance(w, Synapses) else w).dtype for w in job.weights.values()}
-        if len(dtypes) > 1:
-            raise ValueError(f"weights have different dtypes {sorted(map(str, dtypes))}; give all the same")
-        self.dtype = dtypes.pop() if dtypes else np.dtype(np.float64)
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"weights are {self.dtype}; give float32 or float64")
-        self.shared: dict[str, Any] = {}
-        self.own: list[dict[str, Any]] = [{} for _ in range(job.threads)]
-        self.counts = np.zeros((job.threads, 8), np.int64)  # one cache line each
-        self.inputs = {name: _as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
-        self.starts = {p.name: parts(p.size, job.threads) for p in job.order}
-        self.rows = {k.name: self._rows(k.name) for k in job.net.projections}
-        self.block = _block(job, self.rows)
+        self.job, self.arrays = job, Arrays(job)
         self.outputs: dict[str, SpikeOutput] = {}
-        self.step = 0
-        populations = [self._population(p) for p in job.order]
-        projections = [self._projection(k) for k in range(len(job.net.projections))]
-        drives = [self._drive(d) for d in range(len(job.net.drives))]
-        self.kernel = kernel(populations, projections, drives).run
-        names = [name for kind in populations for name in population_arguments(kind)]
-        names += [name for kind in projections for name in projection_arguments(kind)]
-        self.names = names + [name for kind in drives for name in drive_arguments(kind)]
-
-    def _rows(self, name: str) -> Rows:
-        projection = next(k for k in self.job.net.projections if k.name == name)
-        given = self.job.weights[name]
-        if not isinstance(given, Synapses):
-            n_post, n_pre = given.shape
-            target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
-            given = Synapses(np.arange(n_pre + 1) * n_post, target, None)
-        return rows(given, self.job.net.delay_steps(projection), self.starts[projection.post])
-
-    def _number(self, value: Any) -> Any:
-        return self.dtype.type(value) if np.ndim(value) == 0 else np.asarray(value, self.dtype)
-
-    def longest_delay(self, population: str) -> int:
-        """Steps until the last spike of a population has arrived."""
-        found = [self.rows[k.name].delays[-1] for k in self.job.net.projections if k.pre == population]
-        return int(max(found, default=0))
-
-    def ring_depth(self, projection: str) -> int:
-        """Steps that rings of presynaptic neurons hold: the delay, one before it, and what others may run ahead."""
-        return int(self.rows[projection].delays[-1]) + 1 + self.block
-
-    def _population(self, population: Population) -> PopulationKind:
-        job, p, size, put = self.job, self.place[population.name], population.size, self.shared
-        fields = job.recorded.get(population.name, [])
-        if isinstance(population.model, Source):
-            return PopulationKind(p, None, None, frozenset(), (), False)
-        starts = put[f"parts{p}"] = self.starts[population.name]
-        depth = put[f"depth{p}"] = self.longest_delay(population.name) + self.block
-        put[f"size{p}"] = size
-        put[f"history{p}"] = np.empty(depth * size, np.int32)
-        put[f"fired{p}"] = np.zeros((job.threads, depth), np.int64)
-        for own, first, last in zip(self.own, starts[:-1], starts[1:], strict=True):
-            own[f"first{p}"], own[f"last{p}"] = int(first), int(last)
-            if "spikes" in fields:
-                capacity = max(2 * int(last - first) * self.block, 1 << 16)
-                own[f"spike_steps{p}"] = np.empty(capacity, np.int64)
-                own[f"spike_units{p}"] = np.empty(capacity, np.int32)
-                own[f"n_kept{p}"] = np.zeros(1, np.int64)
-        keep = tuple(field for field in fields if field != "spikes")
-        if isinstance(population.model, PoissonSource):
-            bound = np.minimum(np.rint(population.model.probability(job.net.dt) * 2**32), 2**32 - 1)
-            self._share_out(f"bound{p}", np.broadcast_to(bound, (size,)).astype(np.uint32), starts)
-            self._share_out(f"output{p}", np.zeros(size, np.uint8), starts)
-            return PopulationKind(p, "poisson", None, frozenset(), keep, "spikes" in fields)
-        model = population.model
-        c = model.coefficients(job.net.dt)
-        for field, value in zip(c._fields, c, strict=True):
-            if np.ndim(value):
-                self._share_out(f"c{p}_{field}", self._number(value), starts)
-            else:
-                put[f"c{p}_{field}"] = self._number(value)
-        for receptor in () if hasattr(model, "ADDS_TO") else model.receptors:
-            x = put[f"x{p}_{receptor}"] = np.zeros(size, self.dtype)
-            self._share_out(f"own_x{p}_{receptor}", x, starts)
-        self._share_out(f"output{p}", np.zeros(size, self.dtype if model.graded else np.uint8), starts)
-        for field in model.State._fields:
-            self._share_out(f"{field}{p}", np.empty(size, self.dtype), starts)
-        per_neuron = frozenset(f for f, value in zip(c._fields, c, strict=True) if np.ndim(value))
-        return PopulationKind(p, model, c, per_neuron, keep, "spikes" in fields)
-
-    def _share_out(self, name: str, whole: np.ndarray, starts: np.ndarray) -> None:
-        """Keep an array of neurons in shared, and a thread's part of it in own; bytes are padded for `collect`."""
-        if whole.dtype == np.uint8:
-            starts = -(-starts // PADDED) * PADDED
-            whole = np.zeros(starts[-1], np.uint8)
-        self.shared[f"all_{name}"] = whole
-        for own, first, last in zip(self.own, starts[:-1], starts[1:], strict=True):
-            own[name] = whole[first:last]
-
-    def _projection(self, k: int) -> ProjectionKind:
-        job, projection, put = self.job, self.job.net.projections[k], self.shared
-        pre, post = job.net.population(projection.pre), job.net.population(projection.post)
-        rule, short_term = projection.rule if job.plastic else None, projection.short_term
-        row, targets, delays, group, _ = self.rows[projection.name]
-        values = self.inputs.get(projection.pre)
-        constant = isinstance(values, np.ndarray) and rule is None
-        if isinstance(values, np.ndarray) and (rule is not None or short_term is not None):
-            raise ValueError(f"projection {projection.name!r} changes, but its input is direct current; give Events")
-        put[f"row{k}"], put[f"target{k}"], put[f"delays{k}"], put[f"delay{k}"] = row, targets, delays, int(delays[0])
-        put[f"w{k}"] = w = self._weights(projection.name, copy=rule is not None)
-        uniform = rule is None and short_term is None and not constant and len(w) > 0 and w.min() == w.max()
-        if uniform:
-            put[f"w{k}"] = w[0]
-        places = self.place[pre.name], self.place[post.name], job.net.receptor(projection)
-        modulator = None if rule is None or projection.modulator is None else self.place[projection.modulator]
-        c = None if rule is None else self._prepare_rule(k, rule, pre.size, post)
-        q = None if short_term is None else self._prepare_short_term(k, short_term, pre.size)
-        several = group is not None
-        interval = rule is not None and interval_steps(rule, job.net.dt) > 0
-        return ProjectionKind(k, *places, constant, uniform, several, rule, c, modulator, interval, short_term, q)
-
-    def _weights(self, name: str, copy: bool) -> np.ndarray:
-        """The weights in the order of rows."""
-        given, order = self.job.weights[name], self.rows[name].order
-        flat = given.weights if isinstance(given, Synapses) else _array(given).T
-        w = np.array(flat, self.dtype, order="C", copy=copy or None).ravel()
-        return w if order is None else w[order]
-
-    def _prepare_rule(self, k: int, rule: Any, n_pre: int, post: Population) -> Any:
-        """Coefficients, traces, synaptic variables and the column index of a plastic projection."""
-        put, name = self.shared, self.job.net.projections[k].name
-        row, targets, _, group, _ = self.rows[name]
-        c = rule.coefficients(self.job.net.dt)
-        for field, value in zip(c._fields, c, strict=True):
-            put[f"r{k}_{field}"] = self._number(value)
-        for field in rule.Synapse._fields[1:]:
-            put[f"s{k}_{field}"] = np.zeros(len(targets), self.dtype)
-        for field in rule.PreTraces._fields:
-            self._ring(f"pre{k}_{field}", k, n_pre)
-        for field in rule.PostTraces._fields:
-            trace = put[f"post{k}_{field}"] = np.zeros(post.size, self.dtype)
-            self._share_out(f"own_post{k}_{field}", trace, self.starts[post.name])
-        order = np.argsort(targets, kind="stable")
-        put[f"column{k}"] = np.searchsorted(targets[order], np.arange(post.size + 1))
-        put[f"column_synapse{k}"] = order
-        n_segments = (len(row) - 1) // n_pre
-        put[f"column_pre{k}"] = np.repeat(np.arange(n_pre, dtype=np.int32), np.diff(row[::n_segments]))[order]
-        put[f"interval{k}"] = interval_steps(rule, self.job.net.dt)
-        if group is not None:
-            put[f"column_delay{k}"] = group[order]
-        return c
-
-    def _prepare_short_term(self, k: int, short_term: Any, n_pre: int) -> Any:
-        c = short_term.coefficients()
-        for field, value in zip(c._fields, c, strict=True):
-            self.shared[f"q{k}_{field}"] = self._number(value)
-        self._ring(f"released{k}", k, n_pre)
-        for own in self.keepers(k):
-            own[f"last_sent{k}"] = np.full(n_pre, LONG_AGO)
-            for field, value in zip(short_term.State._fields, short_term.initial(), strict=True):
-                own[f"state{k}_{field}"] = np.full(n_pre, value, self.dtype)
-        return c
-
-    def keepers(self, k: int) -> list[dict[str, Any]]:
-        """Where arrays of presynaptic neurons are kept: one for all, or one a thread of a source, which nobody owns."""
-        pre = self.job.net.population(self.job.net.projections[k].pre)
-        return self.own if isinstance(pre.model, Source) else [self.shared]
-
-    def _ring(self, name: str, k: int, n_pre: int) -> None:
-        depth = self.ring_depth(self.job.net.projections[k].name)
-        self.shared[f"ring{k}"], self.shared[f"n_pre{k}"] = depth, n_pre
-        for own in self.keepers(k):
-            own[name] = np.zeros(depth * n_pre, self.dtype)
-
-    def _drive(self, d: int) -> DriveKind:
-        drive, put = self.job.net.drives[d], self.shared
-        put[f"d{d}_weight"] = self.dtype.type(drive.weight)
-        put[f"d{d}_bounds"] = poisson.thresholds(drive.mean(self.job.net.dt))
-        for own in self.own:
-            own[f"d{d}_bits"], own[f"d{d}_counts"] = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.int32)
-        return DriveKind(d, self.place[drive.post], self.job.net.receptor(drive))
+        self.step, self.compile_s = job.first_step, 0.0
 
     def sample(self, index: int) -> tuple[dict[str, Events], dict[str, np.ndarray]]:
         """Run one sample from the initial state. Returns its spikes and its traces, [T, N] or [K, synapses]."""
@@ -277,7 +83,8 @@ class _Simulation:
         job, traces = self.job, {}
         for name, fields in job.recorded.items():
             if "->" in name:
-                w = _array(job.weights[name].weights if isinstance(job.weights[name], Synapses) else job.weights[name])
+                given = job.weights[name]
+                w = given.weights if isinstance(given, Synapses) else array_of(given)
                 shape = (job.n_steps // job.weights_every, *w.shape)
                 traces[f"{name}.weights"] = new_array(f"{name}.weights", shape, w.dtype, job.stream)
                 continue
@@ -286,20 +93,20 @@ class _Simulation:
                 self.outputs[name] = SpikeOutput(name, job.net.dt, job.stream)
             for field in fields:
                 if field != "spikes":
-                    array = new_array(f"{name}.{field}", shape, self.dtype, job.stream)
+                    array = new_array(f"{name}.{field}", shape, self.arrays.dtype, job.stream)
                     traces[f"{name}.{field}"] = array
-                    self.shared[f"trace{self.place[name]}_{field}"] = np.asarray(array)
+                    self.arrays.shared[f"trace{self.arrays.place[name]}_{field}"] = np.asarray(array)
         return traces
 
     def _reset(self, index: int) -> None:
-        job, put = self.job, self.shared
+        job, put = self.job, self.arrays.shared
         self.step = job.first_step
         for name, state in job.initial.items():
-            p = self.place[name]
+            p = self.arrays.place[name]
             for field, value in zip(state._fields, state, strict=True):
                 put[f"all_{field}{p}"][:] = value
         for population in job.order:
-            p = self.place[population.name]
+            p = self.arrays.place[population.name]
             if isinstance(population.model, PoissonSource):
                 put[f"key{p}"] = np.uint32(poisson.key(job.seed, population.name, index))
             if f"fired{p}" in put:
@@ -309,15 +116,15 @@ class _Simulation:
             put[f"d{d}_key"] = np.uint32(poisson.key(job.seed, name, index))
         for k, projection in enumerate(job.net.projections):
             if projection.short_term is not None:
-                self._prepare_short_term(k, projection.short_term, job.net.population(projection.pre).size)
-        for name, given in self.inputs.items():
+                self.arrays.prepare_short_term(k, projection.short_term, job.net.population(projection.pre).size)
+        for name, given in self.arrays.inputs.items():
             self._reset_input(name, given, index)
         if job.resume is not None:
-            restore(self, job.resume)
+            restore(self.arrays, job.resume)
 
     def _reset_input(self, name: str, given: Events | np.ndarray, index: int) -> None:
-        job, put, p = self.job, self.shared, self.place[name]
-        base = put[f"base{p}"] = job.first_step - self.longest_delay(name) - 1
+        job, put, p = self.job, self.arrays.shared, self.arrays.place[name]
+        base = put[f"base{p}"] = job.first_step - self.arrays.longest_delay(name) - 1
         if isinstance(given, Events):
             last = job.first_step + job.n_steps
             put[f"units{p}"], put[f"offsets{p}"] = _by_step(given.sample(index), base, last, job.net.dt)
@@ -329,7 +136,7 @@ class _Simulation:
                 fan_out = np.diff(row[:: (len(row) - 1) // len(given[index])])
                 sent = np.repeat(given[index], fan_out) * w
                 put[f"drive{k}"] = np.bincount(target, sent, job.net.population(projection.post).size).astype(
-                    self.dtype
+                    self.arrays.dtype
                 )
                 put[f"drive_events{k}"] = int(fan_out[given[index] != 0].sum())
 
@@ -337,21 +144,26 @@ class _Simulation:
         """Run the kernel, part by part, on all threads."""
         job, n_bytes = self.job, 0
         last, every = job.first_step + job.n_steps, job.weights_every
-        arguments = self._arguments()
+        arguments, start = self.arrays.arguments(), time.perf_counter()
+        self.arrays.kernel(self.step, self.step, job.first_step, *arguments[0])  # compiles it, or loads it; no step
+        self.compile_s += time.perf_counter() - start
         # The pool has the threads beside this one; it starts none before there is work for it.
         with (
             Progress("simulating", job.n_steps * job.net.dt, "ms") as progress,
             ThreadPoolExecutor(job.threads) as pool,
         ):
+            chunk = CHUNK
             while self.step < last:
-                stop = min(self.step + CHUNK, last)
+                stop, start = min(self.step + chunk, last), time.perf_counter()
                 if every:
                     stop = min(stop, job.first_step + ((self.step - job.first_step) // every + 1) * every)
                 calls = [(self.step, stop, job.first_step, *own) for own in arguments]
-                others = [pool.submit(self.kernel, *call) for call in calls[1:]]
-                self.step = self.kernel(*calls[0])
+                others = [pool.submit(self.arrays.kernel, *call) for call in calls[1:]]
+                self.step = self.arrays.kernel(*calls[0])
                 for other in others:
                     other.result()
+                if time.perf_counter() - start < CHUNK_S:
+                    chunk = min(2 * chunk, LONGEST_CHUNK)
                 n_bytes += self._keep_spikes()
                 done = self.step - job.first_step
                 if every and done % every == 0:
@@ -361,22 +173,12 @@ class _Simulation:
                 self._check_finite(now)
                 progress.update(done * job.net.dt)
 
-    def _arguments(self) -> list[tuple]:
-        """What each thread's kernel takes after the steps."""
-        numbers = [self.dtype.type(value) for value in (0, 1, self.job.net.dt)]
-        barrier, full = np.zeros(32, np.int64), np.full(1, -1)
-        return [
-            (*numbers, thread, self.job.threads, self.block, self.counts[thread], barrier, full)
-            + tuple(own.get(name, self.shared.get(name)) for name in self.names)
-            for thread, own in enumerate(self.own)
-        ]
-
     def _keep_spikes(self) -> int:
         """Move the spikes of the last part from the threads' buffers to the outputs; returns bytes of memory."""
         n_bytes = 0
         for name, output in self.outputs.items():
-            p = self.place[name]
-            found = [(own[f"spike_steps{p}"], own[f"spike_units{p}"], own[f"n_kept{p}"]) for own in self.own]
+            p = self.arrays.place[name]
+            found = [(own[f"spike_steps{p}"], own[f"spike_units{p}"], own[f"n_kept{p}"]) for own in self.arrays.own]
             steps = np.concatenate([steps[: n[0]] for steps, _, n in found])
             units = np.concatenate([units[: n[0]] for _, units, n in found])
             if len(found) > 1:
@@ -390,12 +192,12 @@ class _Simulation:
     def _keep_weights(self, traces: dict[str, np.ndarray], row: int) -> None:
         for k, projection in enumerate(self.job.net.projections):
             if f"{projection.name}.weights" in traces:
-                traces[f"{projection.name}.weights"][row] = self.as_given(k, self.shared[f"w{k}"])
+                traces[f"{projection.name}.weights"][row] = self.arrays.as_given(k, self.arrays.shared[f"w{k}"])
 
     def _check_finite(self, now: float) -> None:
         for name, state in self.job.initial.items():
             for field in state._fields:
-                values = self.shared[f"all_{field}{self.place[name]}"]
+                values = self.arrays.shared[f"all_{field}{self.arrays.place[name]}"]
                 if not np.isfinite(values).all():
                     neuron = int(np.flatnonzero(~np.isfinite(values))[0])
                     raise FloatingPointError(
@@ -403,66 +205,18 @@ class _Simulation:
                         " lower the weights or dt"
                     )
 
-    def as_given(self, k: int, values: np.ndarray) -> np.ndarray:
-        """Values of the synapses of a projection, in the order and shape in which its weights were given."""
-        projection = self.job.net.projections[k]
-        given, order = self.job.weights[projection.name], self.rows[projection.name].order
-        if order is not None:
-            values, ordered = np.empty_like(values), values
-            values[order] = ordered
-        return values if isinstance(given, Synapses) else values.reshape(given.shape[::-1]).T
-
-    def as_stored(self, k: int, values: np.ndarray) -> np.ndarray:
-        """The inverse of `as_given`."""
-        name = self.job.net.projections[k].name
-        flat, order = values.T.ravel() if values.ndim == 2 else values, self.rows[name].order
-        return flat if order is None else flat[order]
-
     def final_weights(self) -> dict[str, Any]:
         """The weights at the end, in the form in which they were given."""
         final = {}
         for k, projection in enumerate(self.job.net.projections):
             given = final[projection.name] = self.job.weights[projection.name]
             if projection.rule is not None and self.job.plastic:
-                w = self.as_given(k, self.shared[f"w{k}"])
+                w = self.arrays.as_given(k, self.arrays.shared[f"w{k}"])
                 if isinstance(given, Synapses):
                     final[projection.name] = given._replace(weights=w)
                 else:
-                    final[projection.name] = sys.modules["torch"].tensor(w) if _is_tensor(given) else w.copy()
+                    final[projection.name] = sys.modules["torch"].tensor(w) if is_tensor(given) else w.copy()
         return final
-
-
-def _block(job: Job, rows_of: dict[str, Rows]) -> int:
-    """Steps between two meetings of the threads: the least delay. 1 for one thread."""
-    if job.threads == 1:
-        return 1
-    delays = []
-    for projection in job.net.projections:
-        if not isinstance(job.net.population(projection.pre).model, Source):
-            delays.append(int(rows_of[projection.name].delays[0]))
-            if delays[-1] == 0:
-                raise ValueError(
-                    f"threads = {job.threads}: projection {projection.name!r} has no delay, and threads meet once per"
-                    " least delay; give it a delay of at least dt, or use one thread"
-                )
-        if job.plastic and projection.modulator is not None:
-            raise ValueError(
-                f"threads = {job.threads}: projection {projection.name!r} has a modulator, which acts without delay;"
-                " use one thread"
-            )
-    return min(delays, default=CHUNK)
-
-
-def _as_input(name: str, given: Any, dt: float) -> Events | np.ndarray:
-    """Events, or values [B, N] of a direct current."""
-    if isinstance(given, Events):
-        return given
-    values = _array(given)
-    if values.ndim == 2:
-        return values
-    if not np.isin(values, (0, 1)).all():
-        raise ValueError(f"input {name!r}: a raster for the event backend holds 0 and 1 only; use torch_dense")
-    return from_raster(values, dt)
 
 
 def _by_step(events: Events, first: int, last: int, dt: float) -> tuple[np.ndarray, np.ndarray]:

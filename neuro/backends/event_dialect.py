@@ -4,12 +4,17 @@
 times as much.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from neuro.backends.fast_exp import exp
 from neuro.backends.intrinsics import prefetch
 from neuro.poisson import hash_bits
+
+# A function that compiled code alone calls: without wrappers for Python, which take a third of the time to compile.
+inner: Any = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @njit(inline="always")
@@ -45,7 +50,7 @@ NUMBA = {
 PADDED = 64  # bytes of a cache line
 
 
-@njit(nogil=True)
+@inner
 def collect(output, size, first, ids, start):
     """Write the places of non-zero bytes, counted from `first`, to ids from `start` on; returns how many there are.
 
@@ -69,7 +74,7 @@ NEAR, FAR = 3, 8  # spikes ahead of which synapses, and their place, are asked f
 LINE = 16  # synapses of 4 bytes in a cache line
 
 
-@njit(nogil=True)
+@inner
 def _look_ahead(ids, q, end, row, stride, place, target):
     """Ask for what the next spikes will need: rows lie far apart, and memory is slow to find them."""
     if q + FAR < end:
@@ -80,11 +85,11 @@ def _look_ahead(ids, q, end, row, stride, place, target):
             prefetch(target, e)
 
 
-@njit(nogil=True)
-def deliver(ids, start, n, row, stride, place, target, w, arrivals):
+@inner
+def _deliver(ids, start, n, row, stride, place, sent, target, arrivals, w):
     """Send n spikes, ids[start] and those after it, along the rows of their neurons; returns the synaptic events.
 
-    Neuron i's synapses of a delay and a thread are those from row[i * stride + place] on.
+    Neuron i's synapses of a delay and a thread are those from row[i * stride + place] on. sent: the step of the spikes.
     """
     events = 0
     for q in range(start, start + n):
@@ -96,9 +101,9 @@ def deliver(ids, start, n, row, stride, place, target, w, arrivals):
     return events
 
 
-@njit(nogil=True)
-def deliver_uniform(ids, start, n, row, stride, place, target, w, arrivals):
-    """As `deliver`, where all synapses have the one weight w; half the memory traffic."""
+@inner
+def _deliver_uniform(ids, start, n, row, stride, place, sent, target, arrivals, w):
+    """As `_deliver`, where all synapses have the one weight w; half the memory traffic."""
     events = 0
     for q in range(start, start + n):
         _look_ahead(ids, q, start + n, row, stride, place, target)
@@ -109,12 +114,12 @@ def deliver_uniform(ids, start, n, row, stride, place, target, w, arrivals):
     return events
 
 
-@njit(nogil=True)
-def deliver_share(ids, start, n, row, stride, place, target, w, arrivals, released, sent):
-    """As `deliver`, where a spike of neuron i carries the share released[sent + i] of a weight."""
-    events = 0
+@inner
+def _deliver_share(ids, start, n, row, stride, place, sent, target, arrivals, w, released, ring, n_pre):
+    """As `_deliver`, where a spike of neuron i carries the share of a weight that `released` holds for its step."""
+    events, now = 0, sent % ring * n_pre
     for q in range(start, start + n):
-        share = released[sent + ids[q]]
+        share = released[now + ids[q]]
         first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w[e] * share
@@ -122,10 +127,53 @@ def deliver_share(ids, start, n, row, stride, place, target, w, arrivals, releas
     return events
 
 
+def receiver_of_neurons(deliver):
+    """A function that delivers what arrives in a step from a population that is simulated, by all its threads.
+
+    deliver: as `_deliver`. Of each kind there is one, however many projections use it: compiling takes time.
+    """
+
+    @inner
+    def receive(step, history, fired, depth, size, parts, thread, n_threads, delays, row, *rest):
+        events, stride = 0, delays.shape[0] * n_threads
+        for g in range(delays.shape[0]):
+            sent = step - delays[g]
+            slot = sent % depth
+            for part in range(n_threads):
+                n = fired[part, slot]
+                if n > 0:
+                    place = g * n_threads + thread
+                    events += deliver(history, slot * size + parts[part], n, row, stride, place, sent, *rest)
+        return events
+
+    return receive
+
+
+def receiver_of_events(deliver):
+    """As `receiver_of_neurons`, for spikes that are given: units[offsets[step - base]] and those after it."""
+
+    @inner
+    def receive(step, units, offsets, base, thread, n_threads, delays, row, *rest):
+        events, stride = 0, delays.shape[0] * n_threads
+        for g in range(delays.shape[0]):
+            sent = step - delays[g]
+            start = offsets[sent - base]
+            n = offsets[sent - base + 1] - start
+            if n > 0:
+                events += deliver(units, start, n, row, stride, g * n_threads + thread, sent, *rest)
+        return events
+
+    return receive
+
+
+from_neurons, from_events = receiver_of_neurons(_deliver), receiver_of_events(_deliver)
+from_neurons_uniform, from_events_uniform = receiver_of_neurons(_deliver_uniform), receiver_of_events(_deliver_uniform)
+from_neurons_share, from_events_share = receiver_of_neurons(_deliver_share), receiver_of_events(_deliver_share)
+
 _hash = njit(inline="always")(hash_bits)
 
 
-@njit(nogil=True)
+@inner
 def add_poisson(arrivals, place, weight, thresholds, step, key, bits, counts):
     """Add weight times a Poisson number to every neuron, of which the first is number `place`; returns the events.
 
@@ -149,7 +197,7 @@ def add_poisson(arrivals, place, weight, thresholds, step, key, bits, counts):
     return total
 
 
-@njit(nogil=True)
+@inner
 def draw_spikes(output, place, size, bound, step, key):
     """1 where a neuron's 32 bits of this step lie below its bound; the first neuron is number `place`."""
     for j in range(size):

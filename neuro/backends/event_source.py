@@ -15,112 +15,23 @@ import inspect
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from neuro import dialect, poisson
 from neuro.backends import event_dialect, fast_exp, intrinsics
+from neuro.backends.event_kinds import (
+    DriveKind,
+    PopulationKind,
+    ProjectionKind,
+    drive_arguments,
+    population_arguments,
+    projection_arguments,
+)
+from neuro.backends.event_rule_source import import_line, rule_source, short_term_source
 
 RUN = "start stop origin zero one dt thread n_threads block counts barrier full".split()
-DO = ("decay_pre", "decay_post", "spike_pre", "spike_post", "on_pre", "on_post")
-
-
-@dataclass(frozen=True)
-class PopulationKind:
-    """What the kernel must know of a population: p is its place in the order of updating.
-
-    model: None for events that are given, "poisson" for spikes that are drawn.
-    per_neuron: names of coefficients given as arrays. keep: fields whose trace is recorded.
-    """
-
-    p: int
-    model: Any
-    coefficients: Any
-    per_neuron: frozenset[str]
-    keep: tuple[str, ...]
-    keep_spikes: bool
-
-    @property
-    def given(self) -> bool:
-        return self.model is None
-
-    @property
-    def drawn(self) -> bool:
-        return self.model == "poisson"
-
-    @property
-    def is_model(self) -> bool:
-        return not (self.given or self.drawn)
-
-    @property
-    def adds_to(self) -> dict[str, str]:
-        """Fields to which arrivals are added directly, after the step, which saves arrays for them."""
-        return getattr(self.model, "ADDS_TO", {})
-
-    def arrivals(self, receptor: str) -> str:
-        """The array to which spikes deliver."""
-        field = self.adds_to.get(receptor)
-        return f"x{self.p}_{receptor}" if field is None else f"all_{field}{self.p}"
-
-    def own_arrivals(self, receptor: str) -> str:
-        field = self.adds_to.get(receptor)
-        return f"own_x{self.p}_{receptor}" if field is None else f"{field}{self.p}"
-
-
-@dataclass(frozen=True)
-class ProjectionKind:
-    """What the kernel must know of a projection: k is its number, pre and post are places in the order."""
-
-    k: int
-    pre: int
-    post: int
-    receptor: str
-    constant: bool  # direct current from a source
-    uniform: bool  # all weights are equal and stay so
-    delays: bool  # synapses differ in their delays
-    rule: Any  # None: the weights stay
-    coefficients: Any
-    modulator: int | None
-    interval: bool  # the rule has on_interval
-    short_term: Any
-    short_term_coefficients: Any
-
-    @property
-    def pre_traces(self) -> list[str]:
-        """Arrays of the presynaptic neurons, rings of the last steps."""
-        return [] if self.rule is None else [f"pre{self.k}_{field}" for field in self.rule.PreTraces._fields]
-
-    @property
-    def rings(self) -> list[str]:
-        """All arrays that hold the last steps, up to the longest delay."""
-        return self.pre_traces + ([f"released{self.k}"] if self.short_term is not None else [])
-
-    @property
-    def traces(self) -> list[str]:
-        """Arrays of the postsynaptic neurons."""
-        return [] if self.rule is None else [f"post{self.k}_{field}" for field in self.rule.PostTraces._fields]
-
-    @property
-    def synapse(self) -> list[str]:
-        """Arrays of the synapses, the weight first."""
-        fields = self.rule.Synapse._fields[1:] if self.rule is not None else ()
-        return [f"w{self.k}", *(f"s{self.k}_{field}" for field in fields)]
-
-
-@dataclass(frozen=True)
-class DriveKind:
-    """What the kernel must know of a Poisson drive: d is its number, post a place in the order."""
-
-    d: int
-    post: int
-    receptor: str
-
-
-def drive_arguments(kind: DriveKind) -> list[str]:
-    """Names of the kernel's arguments that belong to one drive."""
-    return [f"d{kind.d}_{part}" for part in ("weight", "bounds", "key", "bits", "counts")]
 
 
 def kernel(populations: list[PopulationKind], projections: list[ProjectionKind], drives: list[DriveKind]) -> ModuleType:
@@ -158,44 +69,6 @@ def _models(populations: list[PopulationKind], projections: list[ProjectionKind]
     return [inspect.getmodule(model) for model in models]
 
 
-def population_arguments(kind: PopulationKind) -> list[str]:
-    """Names of the kernel's arguments that belong to one population."""
-    p = kind.p
-    if kind.given:
-        return [f"units{p}", f"offsets{p}", f"base{p}"]
-    names = [f"{name}{p}" for name in ("first", "last", "parts", "size", "depth", "output", "history", "fired")]
-    if kind.drawn:
-        names += [f"bound{p}", f"key{p}"]
-    else:
-        names += [f"{field}{p}" for field in kind.model.State._fields]
-        names += [f"c{p}_{field}" for field in kind.coefficients._fields]
-        names += [f"all_{field}{p}" for field in kind.adds_to.values()]
-        if not kind.adds_to:
-            names += [f"{own}x{p}_{receptor}" for receptor in kind.model.receptors for own in ("", "own_")]
-    names += [f"trace{p}_{field}" for field in kind.keep]
-    return names + ([f"spike_steps{p}", f"spike_units{p}", f"n_kept{p}"] if kind.keep_spikes else [])
-
-
-def projection_arguments(kind: ProjectionKind) -> list[str]:
-    """Names of the kernel's arguments that belong to one projection."""
-    k = kind.k
-    if kind.constant:
-        return [f"delay{k}", f"drive{k}", f"drive_events{k}"]
-    names = [f"delays{k}", f"row{k}", f"target{k}", *kind.synapse]
-    if kind.rings:
-        names += [f"ring{k}", f"n_pre{k}", *kind.rings]
-    if kind.short_term is not None:
-        names += [f"last_sent{k}", *(f"state{k}_{field}" for field in kind.short_term.State._fields)]
-        names += [f"q{k}_{field}" for field in kind.short_term_coefficients._fields]
-    if kind.rule is not None:
-        names += [f"column{k}", f"column_synapse{k}", f"column_pre{k}"]
-        names += [f"column_delay{k}"] if kind.delays else []
-        names += [f"r{k}_{field}" for field in kind.coefficients._fields]
-        names += [f"{own}{trace}" for trace in kind.traces for own in ("", "own_")]
-        names += [f"interval{k}"] if kind.interval else []
-    return names
-
-
 def _module_source(
     populations: list[PopulationKind], projections: list[ProjectionKind], drives: list[DriveKind]
 ) -> str:
@@ -212,14 +85,10 @@ def _module_source(
             lines += _advance_source(kind)
     for kind in projections:
         if kind.rule is not None:
-            lines += _rule_source(kind)
+            lines += rule_source(kind, populations[kind.pre])
         if kind.short_term is not None:
-            lines += _short_term_source(kind)
+            lines += short_term_source(kind)
     return "\n".join(lines + _run_source(populations, projections, drives)) + "\n"
-
-
-def _import(cls: type, name: str) -> str:
-    return f"from {cls.__module__} import {cls.__qualname__} as {name}"
 
 
 def _indented(lines: list[str]) -> list[str]:
@@ -235,12 +104,12 @@ def _advance_source(kind: PopulationKind) -> list[str]:
     x = ", ".join(f"{name}[j]" for name in arrivals) or ", ".join(["zero"] * len(kind.model.receptors))
     several = len(kind.model.receptors) > 1
     return [
-        _import(type(kind.model), f"Model{p}"),
-        _import(type(kind.coefficients), f"Coefficients{p}"),
+        import_line(type(kind.model), f"Model{p}"),
+        import_line(type(kind.coefficients), f"Coefficients{p}"),
         f"State{p} = Model{p}.State",
         *([f"Arrivals{p} = Model{p}.Arrivals"] if several else []),
-        f"step{p} = njit(rebind(Model{p}.step, shared.NUMBA), error_model='numpy')",
-        "@njit(nogil=True)",
+        f"step{p} = shared.inner(rebind(Model{p}.step, shared.NUMBA))",
+        "@shared.inner",
         f"def advance{p}({', '.join(arguments + arrivals)}, output, zero):",
         f"    for j in range({fields[0]}_.shape[0]):",
         f"        c = Coefficients{p}({', '.join(values)})",
@@ -249,111 +118,6 @@ def _advance_source(kind: PopulationKind) -> list[str]:
         *[f"        {field}_[j] = s.{field}" for field in fields],
         "        output[j] = out",
         *[f"        {name}[j] = 0" for name in arrivals],
-    ]
-
-
-def _rule_source(kind: ProjectionKind) -> list[str]:
-    """Traces over time, and what synapses do at presynaptic and postsynaptic spikes and at intervals."""
-    k, rule = kind.k, kind.rule
-    pre, post, synapse = rule.PreTraces._fields, rule.PostTraces._fields, rule.Synapse._fields
-    x_all, y_all, s_all = [f"x_{f}" for f in pre], [f"y_{f}" for f in post], [f"s_{f}" for f in synapse]
-    # Rings lie flat: the values of a step begin at the place `now`, those of the step before at `before`.
-    x_i, old_x = (", ".join(f"{x}[{place} + i]" for x in x_all) for place in ("now", "before"))
-    y_j = ", ".join(f"{y}[j]" for y in y_all)
-    released = ", released, sent" if kind.short_term is not None else ""
-    times_released = " * released[sent + i]" if kind.short_term is not None else ""
-
-    def change(index: str, call: str, indent: str) -> list[str]:
-        values = ", ".join(f"{s}[{index}]" for s in s_all)
-        store = [f"{indent}{name}[{index}] = s.{f}" for name, f in zip(s_all, synapse, strict=True)]
-        return [f"{indent}s = {call.format(f'Synapse{k}({values})')}", *store]
-
-    slot = ["            now = places[delay[e]]"] if kind.delays else []
-    lines = [
-        _import(type(rule), f"Rule{k}"),
-        _import(type(kind.coefficients), f"RuleCoefficients{k}"),
-        f"Pre{k}, Post{k}, Synapse{k} = Rule{k}.PreTraces, Rule{k}.PostTraces, Rule{k}.Synapse",
-        *[
-            f"{do}{k} = njit(rebind(Rule{k}.{do}, shared.NUMBA), error_model='numpy')"
-            for do in (*DO, *["on_interval"] * kind.interval)
-        ],
-        "@njit(nogil=True)",
-        f"def decay_all_pre{k}({', '.join(x_all)}, before, now, n, c):",
-        "    for i in range(n):",
-        f"        s = decay_pre{k}(Pre{k}({old_x}), c)",
-        *[f"        {x}[now + i] = s.{f}" for x, f in zip(x_all, pre, strict=True)],
-        "@njit(nogil=True)",
-        f"def decay_all_post{k}({', '.join(y_all)}, c):",
-        f"    for j in range({y_all[0]}.shape[0]):",
-        f"        s = decay_post{k}(Post{k}({y_j}), c)",
-        *[f"        {y}[j] = s.{f}" for y, f in zip(y_all, post, strict=True)],
-    ]
-    lines += [
-        "@njit(nogil=True)",
-        f"def spike_all_pre{k}(ids, start, n, {', '.join(x_all)}, now, c):",
-        "    for q in range(start, start + n):",
-        "        i = ids[q]",
-        f"        s = spike_pre{k}(Pre{k}({x_i}), c)",
-        *[f"        {x}[now + i] = s.{f}" for x, f in zip(x_all, pre, strict=True)],
-        "@njit(nogil=True)",
-        f"def spike_all_post{k}(ids, start, n, {', '.join(y_all)}, c):",
-        "    for q in range(start, start + n):",
-        "        j = ids[q]",
-        f"        s = spike_post{k}(Post{k}({y_j}), c)",
-        *[f"        {y}[j] = s.{f}" for y, f in zip(y_all, post, strict=True)],
-        "@njit(nogil=True)",
-        f"def deliver{k}(ids, start, n, row, stride, place, target, arrivals, {', '.join(s_all + x_all)}, before"
-        f"{released}, {', '.join(y_all)}, m, c):",
-        "    events = 0",
-        "    for q in range(start, start + n):",
-        "        i = ids[q]",
-        f"        x = decay_pre{k}(Pre{k}({old_x}), c)",
-        "        first, last = row[i * stride + place], row[i * stride + place + 1]",
-        "        for e in range(first, last):",
-        "            j = target[e]",
-        f"            arrivals[j] += s_w[e]{times_released}",
-        *change("e", f"on_pre{k}({{}}, x, Post{k}({y_j}), m, c)", " " * 12),
-        "        events += last - first",
-        "    return events",
-        "@njit(nogil=True)",
-        f"def learn_from_post{k}(ids, start, n, column, synapse, pre, {'delay, places' if kind.delays else 'now'}, "
-        f"{', '.join(s_all + x_all + y_all)}, m, c):",
-        "    for q in range(start, start + n):",
-        "        j = ids[q]",
-        f"        y = Post{k}({y_j})",
-        "        for e in range(column[j], column[j + 1]):",
-        "            i = pre[e]",
-        *slot,
-        *change("synapse[e]", f"on_post{k}({{}}, Pre{k}({x_i}), y, m, c)", " " * 12),
-    ]
-    if kind.interval:
-        lines += [
-            "@njit(nogil=True)",
-            f"def on_interval_all{k}(row, stride, place, target, {', '.join(s_all + y_all)}, m, c):",
-            "    for segment in range(place, row.shape[0] - 1, stride):",
-            "        for e in range(row[segment], row[segment + 1]):",
-            "            j = target[e]",
-            *change("e", f"on_interval{k}({{}}, Post{k}({y_j}), m, c)", " " * 12),
-        ]
-    return lines
-
-
-def _short_term_source(kind: ProjectionKind) -> list[str]:
-    """What the neurons that fire release; `released` and `last_sent` are of all neurons."""
-    k, fields = kind.k, kind.short_term.State._fields
-    values, state = ", ".join(f"s_{f}[i]" for f in fields), ", ".join(f"s_{f}" for f in fields)
-    return [
-        _import(type(kind.short_term), f"ShortTerm{k}"),
-        _import(type(kind.short_term_coefficients), f"ShortTermCoefficients{k}"),
-        f"Resources{k} = ShortTerm{k}.State",
-        f"send{k} = njit(rebind(ShortTerm{k}.send, shared.NUMBA), error_model='numpy')",
-        "@njit(nogil=True)",
-        f"def send_all{k}(ids, start, n, step, dt, last_sent, released, now, {state}, c):",
-        "    for q in range(start, start + n):",
-        "        i = ids[q]",
-        f"        share, s = send{k}(Resources{k}({values}), (step - last_sent[i]) * dt, c)",
-        "        released[now + i], last_sent[i] = share, step",
-        *[f"        s_{f}[i] = s.{f}" for f in fields],
     ]
 
 
@@ -490,32 +254,18 @@ def _receive_source(kind: ProjectionKind, post: PopulationKind, populations: lis
             f"m{k} = one" if kind.modulator is None else f"m{k} = output{kind.modulator}[0]",
         ]
     spikes = f"units{p}, start_, n" if pre.given else f"history{p}, start_, n"
-    row = f"row{k}, delays{k}.shape[0] * n_threads, g * n_threads + thread, target{k}"
-    arrivals = post.arrivals(kind.receptor)
-    released = f", released{k}, sent % ring{k} * n_pre{k}" if kind.short_term is not None else ""
-    if kind.rule is not None:
-        synapse, x, y = ", ".join(kind.synapse), ", ".join(kind.pre_traces), ", ".join(kind.traces)
-        before = f"(sent - 1) % ring{k} * n_pre{k}"
-        call = f"deliver{k}({spikes}, {row}, {arrivals}, {synapse}, {x}, {before}{released}, {y}, m{k}, rule{k})"
-    else:
-        how = "_share" if released else "_uniform" if kind.uniform else ""
-        call = f"shared.deliver{how}({spikes}, {row}, w{k}, {arrivals}{released})"
     if pre.given:
-        find = [
-            f"start_ = offsets{p}[sent - base{p}]",
-            f"n = offsets{p}[sent - base{p} + 1] - start_",
-            f"counts[1] += {call}",
-        ]
+        spikes = f"units{p}, offsets{p}, base{p}"
     else:
-        find = [
-            f"slot = sent % depth{p}",
-            "for part in range(n_threads):",
-            f"    n = fired{p}[part, slot]",
-            "    if n > 0:",
-            f"        start_ = slot * size{p} + parts{p}[part]",
-            f"        counts[1] += {call}",
-        ]
-    return [*lines, f"for g in range(delays{k}.shape[0]):", *_indented([f"sent = step - delays{k}[g]", *find])]
+        spikes = f"history{p}, fired{p}, depth{p}, size{p}, parts{p}"
+    where = f"thread, n_threads, delays{k}, row{k}, target{k}, {post.arrivals(kind.receptor)}"
+    values = ", ".join([*kind.synapse, *kind.rings] + ([f"ring{k}", f"n_pre{k}"] if kind.rings else []))
+    if kind.rule is not None:
+        receive, values = f"receive{k}", f"{values}, {', '.join(kind.traces)}, m{k}, rule{k}"
+    else:
+        how = "_share" if kind.short_term is not None else "_uniform" if kind.uniform else ""
+        receive = f"shared.from_{'events' if pre.given else 'neurons'}{how}"
+    return [*lines, f"counts[1] += {receive}(step, {spikes}, {where}, {values})"]
 
 
 def _send_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro.backends.event_arrays import Arrays
 from neuro.network import Source
 from neuro.record import State
 
@@ -20,25 +21,25 @@ class Kept(NamedTuple):
     kind: str = "neurons"  # or "synapses", or "ring": one row for each of the last steps
 
 
-def save(simulation: Any) -> State:
-    """All that changes, after the last step. simulation: a _Simulation of event.py."""
-    arrays = {}
-    for kept in _all_kept(simulation):
+def save(arrays: Arrays, step: int) -> State:
+    """All that changes, after `step` steps."""
+    found = {}
+    for kept in _all_kept(arrays):
         array = kept.where[0][kept.key]
         if kept.kind == "synapses":
-            array = simulation.as_given(kept.projection, array)
+            array = arrays.as_given(kept.projection, array)
         elif kept.kind == "ring":
-            array = _ring(simulation, kept)[0]
-        arrays[kept.name] = array
-    for name, p in _spiking(simulation):
-        arrays[f"{name}.recent"] = _recent_spikes(simulation, name, p)
-    return State(simulation.step, simulation.job.net.dt, arrays)
+            array = _ring(arrays, kept, step)[0]
+        found[kept.name] = array
+    for name, p in _spiking(arrays):
+        found[f"{name}.recent"] = _recent_spikes(arrays, name, p, step)
+    return State(step, arrays.job.net.dt, found)
 
 
-def restore(simulation: Any, state: State) -> None:
+def restore(arrays: Arrays, state: State) -> None:
     """Put a state back. ValueError if it is that of another network."""
-    wanted = {kept.name: kept for kept in _all_kept(simulation)}
-    spiking = {f"{name}.recent": (name, p) for name, p in _spiking(simulation)}
+    wanted = {kept.name: kept for kept in _all_kept(arrays)}
+    spiking = {f"{name}.recent": (name, p) for name, p in _spiking(arrays)}
     if set(state.arrays) != wanted.keys() | spiking.keys():
         wrong = sorted(set(state.arrays) ^ (wanted.keys() | spiking.keys()))
         raise ValueError(f"resume: the state is that of another network; it differs in {', '.join(wrong)}")
@@ -46,28 +47,28 @@ def restore(simulation: Any, state: State) -> None:
         given, array = state.arrays[name], kept.where[0][kept.key]
         place: Any = slice(None)
         if kept.kind == "synapses":
-            given = simulation.as_stored(kept.projection, given)
+            given = arrays.as_stored(kept.projection, given)
         elif kept.kind == "ring":
-            array, place = _ring(simulation, kept)
+            array, place = _ring(arrays, kept, state.step)
         if given.shape != array.shape:
             raise ValueError(f"resume: {name} has shape {given.shape}, the network {array.shape}")
         for where in kept.where:
             whole = where[kept.key]
             (whole.reshape(-1, given.shape[1]) if kept.kind == "ring" else whole)[place] = given
     for key, (name, p) in spiking.items():
-        _put_recent_spikes(simulation, name, p, state.arrays[key])
+        _put_recent_spikes(arrays, name, p, state.arrays[key])
 
 
-def _all_kept(simulation: Any) -> Iterator[Kept]:
-    job, shared = simulation.job, [simulation.shared]
+def _all_kept(arrays: Arrays) -> Iterator[Kept]:
+    job, shared = arrays.job, [arrays.shared]
     for name, initial in job.initial.items():
-        p = simulation.place[name]
+        p = arrays.place[name]
         for field in initial._fields:
             yield Kept(f"{name}.{field}", f"all_{field}{p}", shared)
         if job.net.population(name).model.graded:
             yield Kept(f"{name}.output", f"all_output{p}", shared)
     for k, projection in enumerate(job.net.projections):
-        keepers = simulation.keepers(k)
+        keepers = arrays.keepers(k)
         if projection.short_term is not None:
             yield Kept(f"{projection.name}.released", f"released{k}", keepers, k, "ring")
             yield Kept(f"{projection.name}.last_sent", f"last_sent{k}", keepers)
@@ -84,33 +85,33 @@ def _all_kept(simulation: Any) -> Iterator[Kept]:
             yield Kept(f"{projection.name}.post_{field}", f"post{k}_{field}", shared)
 
 
-def _ring(simulation: Any, kept: Kept) -> tuple[NDArray, NDArray[np.int64]]:
+def _ring(arrays: Arrays, kept: Kept, step: int) -> tuple[NDArray, NDArray[np.int64]]:
     """The last rows of a ring, one a step, and their places; without those that others may run ahead."""
-    ring = kept.where[0][kept.key].reshape(simulation.shared[f"ring{kept.projection}"], -1)
-    steps = np.arange(simulation.step - len(ring) + simulation.block, simulation.step)
+    ring = kept.where[0][kept.key].reshape(arrays.shared[f"ring{kept.projection}"], -1)
+    steps = np.arange(step - len(ring) + arrays.block, step)
     return ring[steps % len(ring)], steps % len(ring)
 
 
-def _spiking(simulation: Any) -> Iterator[tuple[str, int]]:
-    for population in simulation.job.order:
+def _spiking(arrays: Arrays) -> Iterator[tuple[str, int]]:
+    for population in arrays.job.order:
         if not isinstance(population.model, Source) and not population.model.graded:
-            yield population.name, simulation.place[population.name]
+            yield population.name, arrays.place[population.name]
 
 
-def _recent_spikes(simulation: Any, name: str, p: int) -> NDArray[np.int64]:
+def _recent_spikes(arrays: Arrays, name: str, p: int, now: int) -> NDArray[np.int64]:
     """Steps and units [2, n] of the spikes that have not arrived everywhere."""
-    history, fired = _history(simulation, p)
+    history, fired = _history(arrays, p)
     found = [np.zeros((2, 0), np.int64)]
-    for step in range(simulation.step - simulation.longest_delay(name), simulation.step):
+    for step in range(now - arrays.longest_delay(name), now):
         slot = step % history.shape[0]
-        for first, n in zip(simulation.starts[name], fired[:, slot], strict=False):
+        for first, n in zip(arrays.starts[name], fired[:, slot], strict=False):
             found.append(np.stack([np.full(n, step), history[slot, first : first + n]]))
     return np.concatenate(found, axis=1)
 
 
-def _put_recent_spikes(simulation: Any, name: str, p: int, recent: NDArray[np.int64]) -> None:
-    history, fired = _history(simulation, p)
-    starts = simulation.starts[name]
+def _put_recent_spikes(arrays: Arrays, name: str, p: int, recent: NDArray[np.int64]) -> None:
+    history, fired = _history(arrays, p)
+    starts = arrays.starts[name]
     for step in np.unique(recent[0]):
         slot, units = step % history.shape[0], recent[1, recent[0] == step]
         for thread, (first, last) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
@@ -119,6 +120,6 @@ def _put_recent_spikes(simulation: Any, name: str, p: int, recent: NDArray[np.in
             fired[thread, slot] = len(own)
 
 
-def _history(simulation: Any, p: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    shared = simulation.shared
+def _history(arrays: Arrays, p: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    shared = arrays.shared
     return shared[f"history{p}"].reshape(shared[f"depth{p}"], -1), shared[f"fired{p}"]

@@ -56,7 +56,6 @@ atomic_load: Any = intrinsic(_atomic_load)
 
 
 PATIENCE = 2000  # looks at the barrier before a thread lets another one have its core
-GENERATION = 16  # place in the barrier, on a cache line of its own
 if sys.platform == "win32":
 
     @njit(nogil=True)
@@ -73,14 +72,10 @@ else:
 
 @njit(nogil=True)
 def wait(barrier, n_threads):
-    """Return when all threads have come here. barrier: int64 [32], zeros at the start."""
-    generation = atomic_load(barrier, GENERATION)
-    if atomic_add(barrier, 0, 1) == n_threads - 1:
-        atomic_add(barrier, 0, -n_threads)
-        atomic_add(barrier, GENERATION, 1)
-        return
+    """Return when all threads have come here. barrier: int64, 0 at the start; it counts who came, and never falls."""
+    wanted = (atomic_add(barrier, 0, 1) // n_threads + 1) * n_threads
     looks = 0
-    while atomic_load(barrier, GENERATION) == generation:
+    while atomic_load(barrier, 0) < wanted:
         looks += 1
         if looks > PATIENCE:
             _give_way()

@@ -24,8 +24,8 @@ _HOME = {
     "FromArrays": "neuro.connectors",
     "FromSparse": "neuro.connectors",
     "Synapses": "neuro.network",
-    "connect": "neuro.network",
-    "memory_estimate": "neuro.network",
+    "connect": "neuro.weights",
+    "memory_estimate": "neuro.weights",
     "simulate": "neuro.backends",
     "BACKENDS": "neuro.backends",
     "NEURONS": "neuro.neurons",
@@ -99,14 +99,13 @@ if TYPE_CHECKING:
         Projection,
         Source,
         Synapses,
-        connect,
-        memory_estimate,
     )
     from neuro.neurons import NEURONS
     from neuro.plasticity import RULES
     from neuro.record import Counts, Record, State, load_state, save_state
     from neuro.references import cite
     from neuro.units import vary
+    from neuro.weights import connect, memory_estimate
 
 
 def __getattr__(name: str) -> Any:

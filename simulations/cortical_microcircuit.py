@@ -47,11 +47,12 @@ from scipy.stats import poisson
 from neuro import Events, FixedProbability, memory, vary
 from neuro import simulate as run_network
 from neuro import spike_statistics as statistics
-from neuro.network import Network, PoissonDrive, Population, Projection, Synapses, connect, memory_estimate
+from neuro.network import Network, PoissonDrive, Population, Projection, Synapses
 from neuro.neurons.lif import LIF
 from neuro.record import Record
 from neuro.seeds import child
 from neuro.units import choice, param
+from neuro.weights import connect, memory_estimate
 from simulations.run import run_simulation
 
 # With one time constant for excitation and inhibition, the two currents of POTJANS_DIESMANN_2014 add up to one.

@@ -17,10 +17,10 @@ from neuro import (
     simulate,
     vary,
 )
-from neuro.network import check_weights
 from neuro.neurons.leaky_integrator import NORMALISED as READOUT
 from neuro.neurons.lif import NEST_DEFAULT
 from neuro.plasticity.stdp import SONG_ABBOTT
+from neuro.weights import check_weights
 
 POPULATIONS = (
     Population("in", 4, Source()),

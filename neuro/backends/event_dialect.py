@@ -4,7 +4,7 @@
 times as much.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numba import njit
@@ -14,7 +14,7 @@ from neuro.backends.intrinsics import prefetch
 from neuro.poisson import hash_bits
 
 # A function that compiled code alone calls: without wrappers for Python, which take a third of the time to compile.
-inner: Any = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner: Any = cast(Any, njit)(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @njit(inline="always")

@@ -12,9 +12,10 @@ import numpy as np
 
 from neuro import memory
 from neuro.events import Events
-from neuro.network import Network, Population, Source, check_weights, update_order
+from neuro.network import Network, Population, Source, update_order
 from neuro.record import State
 from neuro.units import steps, unknown
+from neuro.weights import check_weights
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ from torch import Tensor
 from neuro import encode
 from neuro.backends import torch_dense
 from neuro.backends.job import make_job
+from neuro.connectors import Dense
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem
 from neuro.learners.surrogate import SURROGATES, spike_function
-from neuro.network import Dense, Network, Population, Projection, Source
+from neuro.network import Network, Population, Projection, Source
 from neuro.neurons import leaky_integrator, lif_delta
 from neuro.record import Record
 from neuro.units import choice, param, vary

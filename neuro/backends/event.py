@@ -87,6 +87,7 @@ class _Simulation:
                 w = given.weights if isinstance(given, Synapses) else array_of(given)
                 shape = (job.n_steps // job.weights_every, *w.shape)
                 traces[f"{name}.weights"] = new_array(f"{name}.weights", shape, w.dtype, job.stream)
+                traces[f"{name}.weights"][:] = w  # as they stay where nothing is plastic
                 continue
             shape = (job.n_steps, job.net.population(name).size)
             if "spikes" in fields:
@@ -157,11 +158,7 @@ class _Simulation:
                 stop, start = min(self.step + chunk, last), time.perf_counter()
                 if every:
                     stop = min(stop, job.first_step + ((self.step - job.first_step) // every + 1) * every)
-                calls = [(self.step, stop, job.first_step, *own) for own in arguments]
-                others = [pool.submit(self.arrays.kernel, *call) for call in calls[1:]]
-                self.step = self.arrays.kernel(*calls[0])
-                for other in others:
-                    other.result()
+                self.step = self._run(pool, [(self.step, stop, job.first_step, *own) for own in arguments])
                 if time.perf_counter() - start < CHUNK_S:
                     chunk = min(2 * chunk, LONGEST_CHUNK)
                 n_bytes += self._keep_spikes()
@@ -172,6 +169,18 @@ class _Simulation:
                 memory.demand(n_bytes, f"the spikes recorded until {now:g} ms need another", REMEDY)
                 self._check_finite(now)
                 progress.update(done * job.net.dt)
+
+    def _run(self, pool: ThreadPoolExecutor, calls: list[tuple]) -> int:
+        """The kernel on all threads, of which this is the first; returns the step at which all have stopped."""
+        try:
+            others = [pool.submit(self.arrays.kernel, *call) for call in calls[1:]]
+            step = self.arrays.kernel(*calls[0])
+            for other in others:
+                other.result()
+        except BaseException:
+            self.arrays.barrier += 2**40  # an interrupt: nobody may wait for a thread that will not come
+            raise
+        return step
 
     def _keep_spikes(self) -> int:
         """Move the spikes of the last part from the threads' buffers to the outputs; returns bytes of memory."""
@@ -191,7 +200,7 @@ class _Simulation:
 
     def _keep_weights(self, traces: dict[str, np.ndarray], row: int) -> None:
         for k, projection in enumerate(self.job.net.projections):
-            if f"{projection.name}.weights" in traces:
+            if f"{projection.name}.weights" in traces and projection.rule is not None and self.job.plastic:
                 traces[f"{projection.name}.weights"][row] = self.arrays.as_given(k, self.arrays.shared[f"w{k}"])
 
     def _check_finite(self, now: float) -> None:

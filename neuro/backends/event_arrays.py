@@ -181,6 +181,7 @@ class Arrays:
         return c
 
     def prepare_short_term(self, k: int, short_term: Any, n_pre: int) -> Any:
+        """Coefficients, and fresh resources of the presynaptic neurons."""
         c = short_term.coefficients()
         for field, value in zip(c._fields, c, strict=True):
             self.shared[f"q{k}_{field}"] = self._number(value)
@@ -214,10 +215,10 @@ class Arrays:
         """What each thread's kernel takes after the steps."""
         numbers = [self.dtype.type(value) for value in (0, 1, self.job.net.dt)]
         meeting = _zeros(4 * APART, np.int64)
-        barrier, full = meeting[APART : APART + 1], meeting[2 * APART : 2 * APART + 1]
+        self.barrier, full = meeting[APART : APART + 1], meeting[2 * APART : 2 * APART + 1]
         full[:] = -1
         return [
-            (*numbers, thread, self.job.threads, self.block, self.counts[thread], barrier, full)
+            (*numbers, thread, self.job.threads, self.block, self.counts[thread], self.barrier, full)
             + tuple(own.get(name, self.shared.get(name)) for name in self.names)
             for thread, own in enumerate(self.own)
         ]

@@ -253,7 +253,6 @@ def _receive_source(kind: ProjectionKind, post: PopulationKind, populations: lis
             f"decay_all_post{k}({', '.join(f'own_{trace}' for trace in kind.traces)}, rule{k})",
             f"m{k} = one" if kind.modulator is None else f"m{k} = output{kind.modulator}[0]",
         ]
-    spikes = f"units{p}, start_, n" if pre.given else f"history{p}, start_, n"
     if pre.given:
         spikes = f"units{p}, offsets{p}, base{p}"
     else:

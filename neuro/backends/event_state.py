@@ -42,7 +42,7 @@ def restore(arrays: Arrays, state: State) -> None:
     spiking = {f"{name}.recent": (name, p) for name, p in _spiking(arrays)}
     if set(state.arrays) != wanted.keys() | spiking.keys():
         wrong = sorted(set(state.arrays) ^ (wanted.keys() | spiking.keys()))
-        raise ValueError(f"resume: the state is that of another network; it differs in {', '.join(wrong)}")
+        raise ValueError(f"resume: the state is that of another network, or of another `plastic`: {', '.join(wrong)}")
     for name, kept in wanted.items():
         given, array = state.arrays[name], kept.where[0][kept.key]
         place: Any = slice(None)

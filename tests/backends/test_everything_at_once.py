@@ -117,6 +117,15 @@ def test_recorded_weights_end_with_the_final_ones():
     assert all((kept[i] != kept[i + 1]).any() for i in range(3))
 
 
+@pytest.mark.parametrize("backend", ["event", "torch_dense"])
+def test_recorded_weights_stay_where_nothing_is_plastic(backend):
+    net, weights, inputs = network()
+    options = OPTIONS | {"plastic": False, "record": ("exc->exc.weights", "exc->inh.weights")}
+    kept = simulate(net, weights, inputs, duration=41.0, backend=backend, **options).traces
+    for name in ("exc->exc", "exc->inh"):
+        np.testing.assert_array_equal(kept[f"{name}.weights"], np.tile(weights[name].weights, (2, 1)))
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_change_no_bit(threads):
     assert_same_bits(outcome(threads=threads), outcome())

@@ -7,11 +7,15 @@ saved run folders and nothing else. Modules are imported when used.
 FIGURES: dict[str, str] = {
     "brunel": "figures.brunel",
     "coba": "figures.coba",
+    "cortical_microcircuit": "figures.cortical_microcircuit",
     "cuba": "figures.cuba",
+    "izhikevich_network": "figures.izhikevich_network",
     "izhikevich_patterns": "figures.izhikevich_patterns",
     "lif_fi_curve": "figures.lif_fi_curve",
+    "song_abbott": "figures.song_abbott",
     "stdp_window": "figures.stdp_window",
     "training": "figures.learning_curves",
+    "update_cost": "figures.update_cost",
 }
 
 __all__ = ["FIGURES"]

@@ -53,7 +53,7 @@ class Record:
     """The outcome of `simulate`.
 
     spikes: population -> Events, for each "population.spikes" that was asked for; a spike of step k
-        is stamped k * dt.
+        is stamped k * dt. With update="asynchronous", times are exact.
     traces: "population.field" -> values [T, B, N] after each step, in the backend's own array type
         (torch tensors with their gradients on torch_dense, else NumPy). The field "output" is what
         the population sent: 0 or 1 for spikes, a number for graded models. "projection.weights" -> the

@@ -7,10 +7,14 @@ cites, and `simulate(recipe)`, which returns the arrays of record.npz. Modules a
 SIMULATIONS: dict[str, str] = {
     "brunel": "simulations.brunel",
     "coba": "simulations.coba",
+    "cortical_microcircuit": "simulations.cortical_microcircuit",
     "cuba": "simulations.cuba",
+    "izhikevich_network": "simulations.izhikevich_network",
     "izhikevich_patterns": "simulations.izhikevich_patterns",
     "lif_fi_curve": "simulations.lif_fi_curve",
+    "song_abbott": "simulations.song_abbott",
     "stdp_window": "simulations.stdp_window",
+    "update_cost": "simulations.update_cost",
 }
 
 __all__ = ["SIMULATIONS"]

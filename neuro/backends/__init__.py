@@ -57,7 +57,8 @@ def simulate(
     record: what to keep, as "population.spikes" (Events), "population.field" (a trace) or, every
         `weights_every` ms, "projection.weights".
     initial: "population.field" -> starting values, one number or one a neuron, instead of the model's.
-    seed: of the Poisson drives; the same seed gives the same spikes on every backend.
+    seed: of Poisson drives and sources; the same seed gives the same spikes on every backend (with
+        update="asynchronous" other ones, of the same rates).
     update: "clock": neurons step by dt. "asynchronous" (event backend only): neurons are touched when a spike
         reaches them or when they fire, at exact times; see neuro/backends/event_asynchronous.py.
     threads: of the event backend, each of which owns a part of every population. The results are the same for

@@ -70,6 +70,7 @@ class LIF:
     step: ClassVar = staticmethod(lif_step)
     graded: ClassVar[bool] = False
     receptors: ClassVar[tuple[str, ...]] = ("input",)
+    ADDS_TO: ClassVar[dict[str, str]] = {"input": "i_syn"}
     arrival_unit: ClassVar[str] = "pA"
 
     EQUATIONS: ClassVar[str] = """
@@ -80,6 +81,9 @@ class LIF:
     RESET: ClassVar[str] = "v = v_reset"
     ON_ARRIVAL: ClassVar[dict[str, str]] = {"input": "i_syn_post += w * pA"}
     METHOD: ClassVar[str] = "exact"
+    # In closed form between spikes: the current of each receptor, in order, and its time constant. See lif_delta.py
+    # for a model whose spikes move v at once.
+    FLOW: ClassVar[dict[str, str]] = {"i_syn": "tau_syn"}
 
     def coefficients(self, dt: float) -> LIFCoefficients:
         """All that depends on parameters and dt (ms).

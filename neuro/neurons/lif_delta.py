@@ -69,6 +69,7 @@ class LIFDelta:
     RESET: ClassVar[str] = "v = v_reset"
     ON_ARRIVAL: ClassVar[dict[str, str]] = {"input": "v_post += w * mV * int(not_refractory_post)"}
     METHOD: ClassVar[str] = "exact"
+    FLOW: ClassVar[dict[str, str]] = {}  # as in lif.py; no current, since a spike moves v
 
     def coefficients(self, dt: float) -> LIFDeltaCoefficients:
         """All that depends on parameters and dt (ms)."""

@@ -81,6 +81,7 @@ class LIFExcInh:
     step: ClassVar = staticmethod(lif_exc_inh_step)
     graded: ClassVar[bool] = False
     receptors: ClassVar[tuple[str, ...]] = ("exc", "inh")
+    ADDS_TO: ClassVar[dict[str, str]] = {"exc": "i_exc", "inh": "i_inh"}
     arrival_unit: ClassVar[str] = "pA"
 
     EQUATIONS: ClassVar[str] = """
@@ -92,6 +93,7 @@ class LIFExcInh:
     RESET: ClassVar[str] = "v = v_reset"
     ON_ARRIVAL: ClassVar[dict[str, str]] = {"exc": "i_exc_post += w * pA", "inh": "i_inh_post += w * pA"}
     METHOD: ClassVar[str] = "exact"
+    FLOW: ClassVar[dict[str, str]] = {"i_exc": "tau_exc", "i_inh": "tau_inh"}  # see lif.py
 
     def coefficients(self, dt: float) -> LIFExcInhCoefficients:
         """All that depends on parameters and dt (ms)."""

@@ -27,6 +27,7 @@ SHORT = {
     "lif_fi_curve": {"duration": 200.0, "n_currents": 21},
     "song_abbott": {"duration": 4000.0, "every": 500.0},
     "stdp_window": {"spacing": 20.0},
+    "update_cost": {"size": 500, "n_drives": 3, "duration": 200.0, "settle": 50.0, "repeats": 1},
 }
 
 

@@ -43,6 +43,7 @@ from scipy.special import erfcx
 from neuro import FixedInDegree, Network, PoissonDrive, Population, Projection, connect
 from neuro import simulate as run_network
 from neuro import spike_statistics as statistics
+from neuro.backends import UPDATES
 from neuro.neurons.lif_delta import LIFDelta
 from neuro.record import Record
 from neuro.seeds import child
@@ -94,6 +95,8 @@ class Recipe:
     settle: float = param("ms", "time before statistics begin", default=200.0, minimum=0)
     dt: float = param("ms", "step", default=0.1, above=0)
     backend: str = choice("what runs the network", ("event", "torch_dense"), default="event")
+    update: str = choice("how time passes on the event backend", tuple(UPDATES), default="clock")
+    threads: int = param("1", "threads of the event backend; the results are the same", default=1, minimum=1)
     seed: int = param("1", "of connections, initial potentials and the external spikes", default=0, minimum=0)
 
 
@@ -158,6 +161,8 @@ def run(recipe: Recipe) -> Iterator[Record]:
             {},
             duration=recipe.duration,
             backend=recipe.backend,
+            update=recipe.update,
+            threads=recipe.threads,
             record=("exc.spikes", "inh.spikes"),
             initial=initial,
             seed=recipe.seed,

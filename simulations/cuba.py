@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from neuro import FixedProbability, Network, Population, Projection, connect
 from neuro import simulate as run_network
 from neuro import spike_statistics as statistics
+from neuro.backends import UPDATES
 from neuro.neurons import lif_exc_inh
 from neuro.neurons.lif_conductance import LIFConductance
 from neuro.neurons.lif_exc_inh import LIFExcInh
@@ -50,6 +51,8 @@ class Recipe:
     settle: float = param("ms", "time before statistics begin", default=200.0, minimum=0)
     dt: float = param("ms", "step, and delay of all synapses", default=0.1, above=0)
     backend: str = choice("what runs the network", ("event", "torch_dense", "brian"), default="event")
+    update: str = choice("how time passes on the event backend", tuple(UPDATES), default="clock")
+    threads: int = param("1", "threads of the event backend; the results are the same", default=1, minimum=1)
     seed: int = param("1", "of connections and of what neurons start from", default=0, minimum=0)
 
 
@@ -87,6 +90,8 @@ def run(recipe: Recipe, model: LIFExcInh | LIFConductance, values: dict[str, flo
         {},
         duration=recipe.duration,
         backend=recipe.backend,
+        update=recipe.update,
+        threads=recipe.threads,
         record=("exc.spikes", "inh.spikes"),
         initial=initial,
     )

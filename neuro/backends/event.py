@@ -166,7 +166,8 @@ class _Simulation:
                 if every and done % every == 0:
                     self._keep_weights(traces, done // every - 1)
                 now = self.step * job.net.dt
-                memory.demand(n_bytes, f"the spikes recorded until {now:g} ms need another", REMEDY)
+                if n_bytes:
+                    memory.demand(n_bytes, f"the spikes recorded until {now:g} ms need another", REMEDY)
                 self._check_finite(now)
                 progress.update(done * job.net.dt)
 

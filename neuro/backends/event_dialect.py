@@ -51,7 +51,7 @@ PADDED = 64  # bytes of a cache line
 
 
 @inner
-def collect(output, size, first, ids, start):
+def collect(output, first, ids, start):
     """Write the places of non-zero bytes, counted from `first`, to ids from `start` on; returns how many there are.
 
     output: uint8, padded with zeros to a multiple of PADDED, so that many neurons are looked at together.
@@ -63,26 +63,32 @@ def collect(output, size, first, ids, start):
         for other in range(word + 1, word + 8):
             some |= words[other]
         if some != 0:
-            for j in range(8 * word, min(8 * word + PADDED, size)):
-                if output[j]:
-                    ids[start + n] = first + j
-                    n += 1
+            for other in range(word, word + 8):
+                if words[other] != 0:
+                    for j in range(8 * other, 8 * other + 8):
+                        if output[j]:
+                            ids[start + n] = first + j
+                            n += 1
     return n
 
 
-NEAR, FAR = 3, 8  # spikes ahead of which synapses, and their place, are asked for
-LINE = 16  # synapses of 4 bytes in a cache line
+LINE = 16  # synapses in a cache line
+LINES = 8  # of a row that are asked for; what lies behind them follows by itself
 
 
 @inner
-def _look_ahead(ids, q, end, row, stride, place, target):
-    """Ask for what the next spikes will need: rows lie far apart, and memory is slow to find them."""
-    if q + FAR < end:
-        prefetch(row, ids[q + FAR] * stride + place)
-    if q + NEAR < end:
-        segment = ids[q + NEAR] * stride + place
-        for e in range(row[segment], min(row[segment + 1], row[segment] + 8 * LINE), LINE):
-            prefetch(target, e)
+def expect(step, history, fired, depth, size, parts, thread, n_threads, delays, row, target):
+    """Ask for the synapses of what arrives in `step`: rows lie far apart, and memory is slow to find them."""
+    if delays.shape[0] > 1:
+        return
+    slot = (step - delays[0]) % depth
+    for part in range(n_threads):
+        start = slot * size + parts[part]
+        for q in range(start, start + fired[part, slot]):
+            segment = history[q] * n_threads + thread
+            first = row[segment]
+            for e in range(first, min(row[segment + 1], first + LINES * LINE), LINE):
+                prefetch(target, e)
 
 
 @inner
@@ -93,7 +99,6 @@ def _deliver(ids, start, n, row, stride, place, sent, target, arrivals, w):
     """
     events = 0
     for q in range(start, start + n):
-        _look_ahead(ids, q, start + n, row, stride, place, target)
         first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w[e]
@@ -106,7 +111,6 @@ def _deliver_uniform(ids, start, n, row, stride, place, sent, target, arrivals, 
     """As `_deliver`, where all synapses have the one weight w; half the memory traffic."""
     events = 0
     for q in range(start, start + n):
-        _look_ahead(ids, q, start + n, row, stride, place, target)
         first, last = row[ids[q] * stride + place], row[ids[q] * stride + place + 1]
         for e in range(first, last):
             arrivals[target[e]] += w

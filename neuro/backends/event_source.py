@@ -156,6 +156,12 @@ def _run_source(
         "    if full[0] == step + 1:",
         "        return step + 1",
     ]
+    body += [
+        f"shared.expect(step + 1, {_spikes_of(populations[kind.pre])}, thread, n_threads, delays{kind.k}, row{kind.k},"
+        f" target{kind.k})"
+        for kind in projections
+        if not (kind.constant or populations[kind.pre].given)
+    ]
     return [
         "@njit(cache=True, nogil=True)",
         f"def run({', '.join([*RUN, *names])}):",
@@ -197,7 +203,7 @@ def _population_source(
     lines += [
         f"slot = step % depth{p}",
         f"start_ = slot * size{p} + first{p}",
-        f"n = shared.collect(output{p}, {size}, first{p}, history{p}, start_)",
+        f"n = shared.collect(output{p}, first{p}, history{p}, start_)",
         f"fired{p}[thread, slot] = n",
     ]
     if kind.is_model:
@@ -238,7 +244,7 @@ def _learn_source(kind: ProjectionKind, spikes: str) -> list[str]:
 
 def _receive_source(kind: ProjectionKind, post: PopulationKind, populations: list[PopulationKind]) -> list[str]:
     """What was sent a delay ago arrives."""
-    k, p, pre = kind.k, kind.pre, populations[kind.pre]
+    k, pre = kind.k, populations[kind.pre]
     if kind.constant:
         own = post.own_arrivals(kind.receptor)
         return [
@@ -253,10 +259,6 @@ def _receive_source(kind: ProjectionKind, post: PopulationKind, populations: lis
             f"decay_all_post{k}({', '.join(f'own_{trace}' for trace in kind.traces)}, rule{k})",
             f"m{k} = one" if kind.modulator is None else f"m{k} = output{kind.modulator}[0]",
         ]
-    if pre.given:
-        spikes = f"units{p}, offsets{p}, base{p}"
-    else:
-        spikes = f"history{p}, fired{p}, depth{p}, size{p}, parts{p}"
     where = f"thread, n_threads, delays{k}, row{k}, target{k}, {post.arrivals(kind.receptor)}"
     values = ", ".join([*kind.synapse, *kind.rings] + ([f"ring{k}", f"n_pre{k}"] if kind.rings else []))
     if kind.rule is not None:
@@ -264,7 +266,13 @@ def _receive_source(kind: ProjectionKind, post: PopulationKind, populations: lis
     else:
         how = "_share" if kind.short_term is not None else "_uniform" if kind.uniform else ""
         receive = f"shared.from_{'events' if pre.given else 'neurons'}{how}"
-    return [*lines, f"counts[1] += {receive}(step, {spikes}, {where}, {values})"]
+    return [*lines, f"counts[1] += {receive}(step, {_spikes_of(pre)}, {where}, {values})"]
+
+
+def _spikes_of(kind: PopulationKind) -> str:
+    """What holds the spikes of a population over time."""
+    p = kind.p
+    return f"units{p}, offsets{p}, base{p}" if kind.given else f"history{p}, fired{p}, depth{p}, size{p}, parts{p}"
 
 
 def _send_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:

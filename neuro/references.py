@@ -28,6 +28,17 @@ REFERENCES = {
     "14(6):1569-1572. doi:10.1109/TNN.2003.820440",
     "izhikevich2007": "Izhikevich EM (2007). Dynamical systems in neuroscience: the geometry of excitability and "
     "bursting. MIT Press. doi:10.7551/mitpress/2526.001.0001",
+    "izhikevich2006": "Izhikevich EM (2006). Polychronization: computation with spikes. Neural Computation "
+    "18(2):245-282. doi:10.1162/089976606775093882",
+    "izhikevich2007b": "Izhikevich EM (2007). Solving the distal reward problem through linkage of STDP and dopamine "
+    "signaling. Cerebral Cortex 17(10):2443-2452. doi:10.1093/cercor/bhl152",
+    "pauli2018": "Pauli R, Weidel P, Kunkel S, Morrison A (2018). Reproducing polychronization: a guide to maximizing "
+    "the reproducibility of spiking network models. Frontiers in Neuroinformatics 12:46. doi:10.3389/fninf.2018.00046",
+    "lazar2009": "Lazar A, Pipa G, Triesch J (2009). SORN: a self-organizing recurrent neural network. Frontiers in "
+    "Computational Neuroscience 3:23. doi:10.3389/neuro.10.023.2009",
+    "miner2016": "Miner D, Triesch J (2016). Plasticity-driven self-organization under topological constraints "
+    "accounts for non-random features of cortical synaptic wiring. PLOS Computational Biology 12(2):e1004759. "
+    "doi:10.1371/journal.pcbi.1004759",
     "song2000": "Song S, Miller KD, Abbott LF (2000). Competitive Hebbian learning through spike-timing-dependent "
     "synaptic plasticity. Nature Neuroscience 3:919-926. doi:10.1038/78829",
     "morrison2008": "Morrison A, Diesmann M, Gerstner W (2008). Phenomenological models of synaptic plasticity based "

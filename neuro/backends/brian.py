@@ -6,9 +6,12 @@ results step by step, these of its conventions had to be matched:
 - Order of a step. Ours: flow, arrivals, threshold, reset, on_post. The default schedule of brian2 puts
   thresholds before synapses; here it is groups, synapses, thresholds, resets.
 - Delays. A spike is queued when the synapses are next visited, which is now the step after it: a delay d
-  is d - dt in brian2. Sources fire before the synapses of the same step, and keep d.
+  is d - dt in brian2, for every synapse by itself. Sources fire before the synapses of the same step, and keep d.
 - Refractoriness. brian2 counts from the step of the spike: t_ref + dt in brian2 holds v for t_ref.
 - STDP. The post pathway acts at "resets", in the step of the spike; by default it would be a step late.
+- What acts at the end of every interval. Clocks of brian2 tick at its beginning, the first at 0; so we call it.
+- Short-term plasticity. Here every synapse has a copy of its neuron's resources, used when the spike arrives: the
+  same numbers, since the time between two spikes is that between their arrivals.
 - Direct current is a spike in every step, over weights multiplied by the values.
 - Arrivals are summed in another order, and exponentials taken of other products: results agree to rounding.
 
@@ -16,6 +19,7 @@ References: Stimberg M, Brette R, Goodman DFM (2019), eLife 8:e47314, doi:10.755
 """
 
 import dataclasses
+import re
 import time
 from typing import Any
 
@@ -24,7 +28,8 @@ import numpy as np
 
 from neuro.backends.job import Job
 from neuro.events import Events, bin_times
-from neuro.network import Network, Population, Projection, Source, Synapses
+from neuro.network import Network, PoissonSource, Population, Projection, Source, Synapses
+from neuro.plasticity import interval_steps
 from neuro.record import Counts, Record
 
 # Our units: as a quantity, and as brian2 declares a parameter of that dimension.
@@ -48,7 +53,11 @@ def unsupported(net: Network, plastic: bool) -> list[str]:
     """Reasons, in words, why this backend cannot run a network."""
     reasons = []
     for population in net.populations:
-        if not isinstance(population.model, Source) and not getattr(population.model, "EQUATIONS", ""):
+        if isinstance(population.model, PoissonSource):
+            reasons.append(
+                f"population {population.name!r} is a Poisson source, for which brian2 draws numbers of its own"
+            )
+        elif not population.is_source and not getattr(population.model, "EQUATIONS", ""):
             reasons.append(f"the model of population {population.name!r} has no EQUATIONS")
     if net.drives:
         reasons.append("it has Poisson drives, for which brian2 draws numbers of its own")
@@ -77,7 +86,10 @@ def run(job: Job) -> Record:
         b2.prefs.codegen.target = target
     spikes = {name: simulation.events(name) for name in job.recorded if job.records(name, "spikes")}
     fields = [(name, field) for name, known in job.recorded.items() for field in known if field != "spikes"]
-    traces = {f"{name}.{field}": simulation.trace(name, field) for name, field in fields}
+    traces = {
+        f"{name}.{field}": simulation.looks(name) if "->" in name else simulation.trace(name, field)
+        for name, field in fields
+    }
     n_spikes, n_events = simulation.counts()
     counts = Counts(n_spikes, n_events, wall_s=time.perf_counter() - start)
     return Record(spikes, traces, simulation.final_weights(), counts)
@@ -86,7 +98,8 @@ def run(job: Job) -> Record:
 class _Simulation:
     """The brian2 objects of a job, by the names of populations and projections.
 
-    fired: population -> steps and units of its spikes.
+    fired: population -> steps and units of its spikes. intervals: projection -> steps between two calls of its
+    rule's ON_INTERVAL, and what calls it. kept: projection -> its weights at each look.
     """
 
     def __init__(self, job: Job):
@@ -94,16 +107,21 @@ class _Simulation:
         self.clock = b2.Clock(dt=self.dt)
         self.fired = {name: _sent(job, name) for name in job.inputs}
         self.groups = {p.name: self._source(p) if p.name in job.inputs else self._group(p) for p in job.order}
+        self.intervals: dict[str, tuple[int, Any]] = {}
         self.synapses = {p.name: self._synapses(p) for p in job.net.projections}
+        self.kept: dict[str, list[np.ndarray]] = {name: [] for name in job.recorded if "->" in name}
         spiking = [p.name for p in job.order if not p.model.graded and p.name not in job.inputs]
         self.spikes = {name: b2.SpikeMonitor(self.groups[name]) for name in spiking}
-        self.states = {name: self._monitor(name) for name in job.recorded}
+        self.states = {name: self._monitor(name) for name in job.recorded if "->" not in name}
 
     def run(self) -> None:
         """Let brian2 simulate, in our order of operations."""
         parts = (self.groups, self.synapses, self.spikes, self.states)
         network = b2.Network([thing for part in parts for thing in part.values() if thing is not None])
+        network.add(b2.NetworkOperation(self._end_step, clock=self.clock, when="end"))
         network.schedule = SCHEDULE
+        for _, runner in self.intervals.values():
+            runner.before_run({})  # brian2 prepares only what its clocks call
         network.run(self.job.n_steps * self.dt, namespace={})
         for name, monitor in self.spikes.items():
             step = np.rint(np.asarray(monitor.t) / float(self.dt)).astype(np.int64)
@@ -112,6 +130,16 @@ class _Simulation:
             for field in state._fields:
                 if field in self.groups[name].variables and not np.isfinite(self._values(name, field)).all():
                     raise FloatingPointError(f"{field} of population {name!r} is not finite; lower the weights or dt")
+
+    def _end_step(self) -> None:
+        """Call what is due at the end of a step, then look at the weights if that is due."""
+        done = int(self.clock.variables["timestep"].get_value()[0]) + 1
+        for every, runner in self.intervals.values():
+            if done % every == 0:
+                runner.run()
+        for name, kept in self.kept.items():
+            if done % self.job.weights_every == 0:
+                kept.append(self.weights(name))
 
     def _values(self, name: str, field: str) -> np.ndarray:
         return self.groups[name].variables[field].get_value()
@@ -144,27 +172,61 @@ class _Simulation:
 
     def _synapses(self, projection: Projection) -> Any:
         pre, rule = projection.pre, projection.rule if self.job.plastic else None
-        sources, targets, w = _sparse(self.job.weights[projection.name])
+        sources, targets, w, delays = self._sparse(projection)
         if _is_current(self.job.inputs.get(pre)):
             w = w * np.asarray(self.job.inputs[pre], float)[0, sources]
         if not len(targets):
             return None
-        on_arrival = _model(self.job, projection.post).ON_ARRIVAL[self.job.net.receptor(projection)]
+        equations, on_pre, namespace = ["w : 1"], [self._on_arrival(projection)], {}
+        if projection.short_term is not None:
+            equations.append(projection.short_term.EQUATIONS)
+            on_pre.insert(0, projection.short_term.ON_PRE)
+            namespace |= _short_term_parameters(projection.short_term)
+        if rule is not None:
+            equations += [f"{name} : 1" for name in rule.Synapse._fields[1:]] + [rule.EQUATIONS]
+            on_pre.append(rule.ON_PRE)
+            namespace |= _parameters(rule)[0]
         synapses = b2.Synapses(
             self.groups[pre],
             self.groups[projection.post],
-            "w : 1" if rule is None else f"w : 1\n{rule.EQUATIONS}",
-            on_pre=on_arrival if rule is None else f"{on_arrival}\n{rule.ON_PRE}",
+            "\n".join(equations),
+            on_pre="\n".join(on_pre),
             on_post=None if rule is None else rule.ON_POST,
-            delay=(self.job.net.delay_steps(projection) - (pre not in self.job.inputs)) * self.dt,
-            namespace={} if rule is None else _parameters(rule)[0],
+            namespace=namespace,
             clock=self.clock,
         )
+        synapses.connect(i=sources, j=targets)
+        synapses.pre.delay = (delays - (pre not in self.job.inputs)) * self.dt
+        synapses.w = w
+        if projection.short_term is not None:
+            for field, value in projection.short_term.initial()._asdict().items():
+                setattr(synapses, field, value)
         if rule is not None:
             synapses.post.when = "resets"
-        synapses.connect(i=sources, j=targets)
-        synapses.w = w
+            self._prepare_interval(projection.name, rule, synapses)
         return synapses
+
+    def _on_arrival(self, projection: Projection) -> str:
+        """What an arriving spike does to its target; short-term plasticity multiplies w by what was released."""
+        code = _model(self.job, projection.post).ON_ARRIVAL[self.job.net.receptor(projection)]
+        return code if projection.short_term is None else re.sub(r"\bw\b", "(w * released)", code)
+
+    def _prepare_interval(self, name: str, rule: Any, synapses: Any) -> None:
+        every = interval_steps(rule, self.job.net.dt)
+        if every:
+            runner = synapses.run_regularly(rule.ON_INTERVAL, clock=self.clock)
+            runner.active = False  # see _end_step
+            self.intervals[name] = every, runner
+
+    def _sparse(self, projection: Projection) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Presynaptic neuron, postsynaptic neuron, weight, and delay in steps, of each synapse."""
+        given, delay = self.job.weights[projection.name], self.job.net.delay_steps(projection)
+        if isinstance(given, Synapses):
+            delays = np.full(len(given.targets), delay) if given.delays is None else given.delays.astype(np.int64)
+            return given.sources, given.targets, np.asarray(given.weights, float), delays
+        n_post, n_pre = given.shape
+        sources, targets = np.divmod(np.arange(n_pre * n_post), n_post)
+        return sources, targets, np.asarray(given, float).T.ravel(), np.full(n_pre * n_post, delay)
 
     def _monitor(self, name: str) -> Any:
         fields = [field for field in self.job.recorded[name] if field not in ("spikes", "output")]
@@ -186,27 +248,41 @@ class _Simulation:
         spikes_TBN[step, 0, units] = 1.0
         return spikes_TBN
 
+    def looks(self, name: str) -> np.ndarray:
+        """The recorded weights of a projection: [K, synapses], or [K, J, I]."""
+        return np.stack(self.kept[name]) if self.kept[name] else np.empty((0, *self.weights(name).shape))
+
+    def weights(self, name: str) -> np.ndarray:
+        """The weights of a projection as they are: one a synapse, or w_JI."""
+        synapses, given = self.synapses[name], self.job.weights[name]
+        start = np.asarray(given.weights if isinstance(given, Synapses) else given)
+        if not self.learns(name):
+            return start
+        w = np.array(synapses.w)
+        return (w if isinstance(given, Synapses) else w.reshape(given.shape[::-1]).T).astype(start.dtype)
+
+    def learns(self, name: str) -> bool:
+        rule = next(projection.rule for projection in self.job.net.projections if projection.name == name)
+        return self.job.plastic and rule is not None and self.synapses[name] is not None
+
     def final_weights(self) -> dict[str, Any]:
         """The weights at the end, in the form in which they were given."""
         final = dict(self.job.weights)
-        for projection in self.job.net.projections:
-            synapses, given = self.synapses[projection.name], final[projection.name]
-            if self.job.plastic and projection.rule is not None and synapses is not None:
-                w = np.array(synapses.w)
-                if isinstance(given, Synapses):
-                    final[projection.name] = given._replace(weights=w.astype(given.weights.dtype))
-                else:
-                    final[projection.name] = w.reshape(given.shape[::-1]).T.astype(given.dtype)
+        for name, given in self.job.weights.items():
+            if self.learns(name):
+                w = self.weights(name)
+                final[name] = given._replace(weights=w) if isinstance(given, Synapses) else w
         return final
 
     def counts(self) -> tuple[int, int]:
-        """Spikes, and synaptic events from the fan-out of the neurons that sent them."""
+        """Spikes, and synaptic events: spikes of a neuron that arrived before the end, for each of its synapses."""
         n_events = 0
         for projection in self.job.net.projections:
             step, units = self.fired[projection.pre]
-            delivered = units[step + self.job.net.delay_steps(projection) < self.job.n_steps]
-            sources, _, _ = _sparse(self.job.weights[projection.name])
-            n_events += int(np.bincount(sources, minlength=units.max(initial=0) + 1)[delivered].sum())
+            sources, _, _, delays = self._sparse(projection)
+            for delay in np.unique(delays):
+                fan_out = np.bincount(sources[delays == delay], minlength=units.max(initial=0) + 1)
+                n_events += int(fan_out[units[step + delay < self.job.n_steps]].sum())
         return sum(len(self.fired[name][0]) for name in self.spikes), n_events
 
 
@@ -215,7 +291,8 @@ def _check(job: Job) -> None:
     if job.n_samples > 1:
         raise ValueError(f"backend 'brian' runs one sample at a time, got {job.n_samples}; pass them one by one")
     for projection in job.net.projections:
-        if job.plastic and projection.rule is not None and _is_current(job.inputs.get(projection.pre)):
+        is_plastic = projection.short_term is not None or (job.plastic and projection.rule is not None)
+        if is_plastic and _is_current(job.inputs.get(projection.pre)):
             raise ValueError(f"projection {projection.name!r} is plastic, but its input is direct current; give Events")
     for name, state in job.initial.items():
         model = _model(job, name)
@@ -253,15 +330,6 @@ def _sent(job: Job, name: str) -> tuple[np.ndarray, np.ndarray]:
     return step, units.astype(np.int32)
 
 
-def _sparse(given: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Presynaptic neuron, postsynaptic neuron and weight of each synapse."""
-    if isinstance(given, Synapses):
-        return given.sources, given.targets, np.asarray(given.weights, float)
-    n_post, n_pre = given.shape
-    sources, targets = np.divmod(np.arange(n_pre * n_post), n_post)
-    return sources, targets, np.asarray(given, float).T.ravel()
-
-
 def _parameters(model: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """The parameters of a model or a rule as quantities, and the declarations of those given per neuron."""
     parameters, declared = {}, {}
@@ -273,6 +341,12 @@ def _parameters(model: Any) -> tuple[dict[str, Any], dict[str, str]]:
             if np.ndim(value):
                 declared[field.name] = declaration
     return parameters, declared
+
+
+def _short_term_parameters(short_term: Any) -> dict[str, Any]:
+    """As quantities; a facilitation that is gone at once has the time constant that its coefficients give it."""
+    tau_facil = -1.0 / short_term.coefficients().k_facil
+    return _parameters(short_term)[0] | {"tau_facil": tau_facil * UNITS["ms"][0]}
 
 
 def _unit(group: Any, field: str) -> Any:

@@ -7,6 +7,7 @@ from neuro.neurons import (
     alif,
     izhikevich,
     izhikevich_2007,
+    izhikevich_half_steps,
     leaky_integrator,
     lif,
     lif_alpha,
@@ -24,6 +25,8 @@ class Model(Protocol):
     a step gets one number where there is one, else the NamedTuple Arrivals of all. arrival_unit: of these.
     ADDS_TO: receptor -> the field of the state to which what arrives is added at the end of the flow, where neither
     the threshold nor another field looks at it in the same step; a model of which this is not true has no ADDS_TO.
+    FLOW: field of each receptor's exponential current -> name of its time constant, {} where spikes move v itself;
+    models that have it, which is closed between spikes, run with update="asynchronous" too.
     EQUATIONS, THRESHOLD, RESET, ON_ARRIVAL, METHOD: the same model a second time, for brian2.
     """
 
@@ -36,7 +39,7 @@ class Model(Protocol):
     THRESHOLD: ClassVar[str]
     RESET: ClassVar[str]
     ON_ARRIVAL: ClassVar[dict[str, str]]
-    METHOD: ClassVar[str]
+    METHOD: ClassVar[Any]  # the name of an integrator of brian2, or a function that writes the code of a step
 
     @property
     def source(self) -> str: ...
@@ -54,6 +57,7 @@ NEURONS = {
     "lif_intrinsic": lif_intrinsic.IntrinsicLIF,
     "leaky_integrator": leaky_integrator.LeakyIntegrator,
     "izhikevich": izhikevich.Izhikevich,
+    "izhikevich_half_steps": izhikevich_half_steps.IzhikevichHalfSteps,
     "izhikevich_2007": izhikevich_2007.Izhikevich2007,
     "adex": adex.AdEx,
 }
@@ -69,6 +73,7 @@ SETS = {
     "lif_intrinsic": lif_intrinsic.SETS,
     "leaky_integrator": leaky_integrator.SETS,
     "izhikevich": izhikevich.SETS,
+    "izhikevich_half_steps": izhikevich_half_steps.SETS,
     "izhikevich_2007": izhikevich_2007.SETS,
     "adex": adex.SETS,
 }

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Protocol
 
-from neuro.plasticity import stdp, triplet_stdp
+from neuro.plasticity import modulated_stdp, scaled_stdp, stdp, triplet_stdp
 from neuro.units import steps
 
 
@@ -45,10 +45,14 @@ def interval_steps(rule: Any, dt: float) -> int:
 RULES = {
     "pair_stdp": stdp.PairSTDP,
     "triplet_stdp": triplet_stdp.TripletSTDP,
+    "modulated_stdp": modulated_stdp.ModulatedSTDP,
+    "scaled_stdp": scaled_stdp.ScaledSTDP,
 }
 
 # Named parameter sets of each rule, each with its source.
 SETS = {
     "pair_stdp": stdp.SETS,
     "triplet_stdp": triplet_stdp.SETS,
+    "modulated_stdp": modulated_stdp.SETS,
+    "scaled_stdp": scaled_stdp.SETS,
 }

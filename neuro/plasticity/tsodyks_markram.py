@@ -8,6 +8,8 @@ Both are advanced only at spikes, in closed form over the time since the last on
 neuron: all its synapses of a projection release alike.
 
 References: tsodyks1998 (the equations), tsodyks2000 (parameter sets).
+Deviation: there, what was released is active for the few ms of the synaptic current before it begins to recover; here
+it begins at once, as in NEST's tsodyks2_synapse.
 """
 
 from dataclasses import dataclass
@@ -72,6 +74,7 @@ class TsodyksMarkram:
         return TsodyksMarkramState(u=0.0, r=1.0)
 
 
-# Methods: synapses from any onto excitatory neurons depress, those onto inhibitory neurons facilitate; mean values.
+# Means of the distributions in its simulations, as its reimplementations for NEST and ANNarchy give them: synapses
+# onto excitatory neurons depress, whatever they come from, and those onto inhibitory neurons facilitate.
 DEPRESSING = TsodyksMarkram(u_release=0.5, tau_rec=800.0, tau_facil=0.0, source="tsodyks2000")
 FACILITATING = TsodyksMarkram(u_release=0.04, tau_rec=100.0, tau_facil=1000.0, source="tsodyks2000")

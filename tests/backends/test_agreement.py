@@ -23,6 +23,7 @@ from neuro.neurons import (
     lif_conductance,
     lif_delta,
     lif_exc_inh,
+    lif_intrinsic,
 )
 from neuro.plasticity.stdp import SONG_ABBOTT
 
@@ -57,6 +58,8 @@ CASES = {
     "lif_alpha": Case(lif_alpha.NEST_DEFAULT, 350.0, 420.0, 120.0),
     "lif_conductance": Case(lif_conductance.VOGELS_ABBOTT_COBA, 80.0, 200.0, 5.0, inhibition=3.0),
     "alif": Case(alif.BELLEC_2018, 10.0, 30.0, 20.0),
+    # A large eta, so that thresholds move by some mV within the run. brian takes Runge-Kutta steps of it.
+    "lif_intrinsic": Case(vary(lif_intrinsic.LIF_SORN, source="test", eta=1.0), 7.0, 15.0, 20.0, v_atol=1e-6),
     "izhikevich_2007": Case(izhikevich_2007.REGULAR_SPIKING, 60.0, 200.0, 5.0, v_atol=1e-6),
     "adex": Case(vary(adex.ADAPTING, source="test", tau_exc=5.0, tau_inh=10.0), 300.0, 600.0, 3.0, 3.0, v_atol=1e-6),
 }

@@ -234,7 +234,7 @@ def _learn_source(kind: ProjectionKind, spikes: str) -> list[str]:
         f"    spike_all_post{k}({spikes}, {y}, rule{k})",
     ]
     if kind.interval:
-        place = f"row{k}, n_threads * delays{k}.shape[0], thread, target{k}"
+        place = f"row{k}, n_threads, thread, target{k}"
         lines += [
             f"if (step + 1) % interval{k} == 0:",
             f"    on_interval_all{k}({place}, {synapse}, {y}, m{k}, rule{k})",

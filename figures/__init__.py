@@ -12,6 +12,7 @@ FIGURES: dict[str, str] = {
     "izhikevich_network": "figures.izhikevich_network",
     "izhikevich_patterns": "figures.izhikevich_patterns",
     "lif_fi_curve": "figures.lif_fi_curve",
+    "polychronization": "figures.polychronization",
     "song_abbott": "figures.song_abbott",
     "stdp_window": "figures.stdp_window",
     "training": "figures.learning_curves",

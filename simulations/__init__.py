@@ -12,6 +12,7 @@ SIMULATIONS: dict[str, str] = {
     "izhikevich_network": "simulations.izhikevich_network",
     "izhikevich_patterns": "simulations.izhikevich_patterns",
     "lif_fi_curve": "simulations.lif_fi_curve",
+    "polychronization": "simulations.polychronization",
     "song_abbott": "simulations.song_abbott",
     "stdp_window": "simulations.stdp_window",
     "update_cost": "simulations.update_cost",

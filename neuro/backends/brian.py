@@ -18,7 +18,6 @@ results step by step, these of its conventions had to be matched:
 References: Stimberg M, Brette R, Goodman DFM (2019), eLife 8:e47314, doi:10.7554/eLife.47314.
 """
 
-import dataclasses
 import re
 import time
 from typing import Any
@@ -26,26 +25,13 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 
+from neuro.backends import brian_units
 from neuro.backends.job import Job
 from neuro.events import Events, bin_times
 from neuro.network import Network, PoissonSource, Population, Projection, Source, Synapses
 from neuro.plasticity import interval_steps
 from neuro.record import Counts, Record
 
-# Our units: as a quantity, and as brian2 declares a parameter of that dimension.
-UNITS: dict[str, tuple[Any, str]] = {
-    "1": (1.0, "1"),
-    "ms": (b2.ms, "second"),
-    "1/ms": (1 / b2.ms, "hertz"),
-    "mV": (b2.mV, "volt"),
-    "mV/ms": (b2.mV / b2.ms, "volt/second"),
-    "1/(mV ms)": (1 / (b2.mV * b2.ms), "1/(volt*second)"),
-    "pA": (b2.pA, "amp"),
-    "pF": (b2.pF, "farad"),
-    "nS": (b2.nS, "siemens"),
-    "GOhm": (b2.Gohm, "ohm"),
-    "Hz": (b2.Hz, "hertz"),
-}
 SCHEDULE = ["start", "groups", "synapses", "thresholds", "resets", "end"]
 
 
@@ -118,7 +104,8 @@ class _Simulation:
         """Let brian2 simulate, in our order of operations."""
         parts = (self.groups, self.synapses, self.spikes, self.states)
         network = b2.Network([thing for part in parts for thing in part.values() if thing is not None])
-        network.add(b2.NetworkOperation(self._end_step, clock=self.clock, when="end"))
+        if self.intervals or self.kept:
+            network.add(b2.NetworkOperation(self._end_step, clock=self.clock, when="end"))
         network.schedule = SCHEDULE
         for _, runner in self.intervals.values():
             runner.before_run({})  # brian2 prepares only what its clocks call
@@ -151,7 +138,7 @@ class _Simulation:
 
     def _group(self, population: Population) -> Any:
         name, model = population.name, _model(self.job, population.name)
-        parameters, declared = _parameters(model)
+        parameters, declared = brian_units.parameters(model)
         refractory: Any = "t_ref + dt" if "t_ref" in parameters else False
         group = b2.NeuronGroup(
             population.size,
@@ -167,7 +154,7 @@ class _Simulation:
             setattr(group, key, parameters[key])
         for field, value in self.job.initial[name]._asdict().items():
             if field in group.variables:
-                setattr(group, field, value * _unit(group, field))
+                setattr(group, field, value * brian_units.unit_of(group, field))
         return group
 
     def _synapses(self, projection: Projection) -> Any:
@@ -181,11 +168,11 @@ class _Simulation:
         if projection.short_term is not None:
             equations.append(projection.short_term.EQUATIONS)
             on_pre.insert(0, projection.short_term.ON_PRE)
-            namespace |= _short_term_parameters(projection.short_term)
+            namespace |= brian_units.short_term_parameters(projection.short_term)
         if rule is not None:
             equations += [f"{name} : 1" for name in rule.Synapse._fields[1:]] + [rule.EQUATIONS]
             on_pre.append(rule.ON_PRE)
-            namespace |= _parameters(rule)[0]
+            namespace |= brian_units.parameters(rule)[0]
         synapses = b2.Synapses(
             self.groups[pre],
             self.groups[projection.post],
@@ -241,7 +228,7 @@ class _Simulation:
     def trace(self, name: str, field: str) -> np.ndarray:
         """Values [T, B = 1, N] in our units."""
         if field != "output":
-            values = getattr(self.states[name], field) / _unit(self.groups[name], field)
+            values = getattr(self.states[name], field) / brian_units.unit_of(self.groups[name], field)
             return np.asarray(values).T[:, None, :]
         spikes_TBN = np.zeros((self.job.n_steps, 1, self.job.net.population(name).size))
         step, units = self.fired[name]
@@ -328,28 +315,3 @@ def _sent(job: Job, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"input {name!r}: a raster for this backend holds 0 and 1 only; use torch_dense")
     step, units = np.nonzero(values[:, 0] if values.ndim == 3 else np.repeat(values, job.n_steps, axis=0))
     return step, units.astype(np.int32)
-
-
-def _parameters(model: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """The parameters of a model or a rule as quantities, and the declarations of those given per neuron."""
-    parameters, declared = {}, {}
-    for field in dataclasses.fields(model):
-        value = getattr(model, field.name)
-        if "unit" in field.metadata and not isinstance(value, str):
-            unit, declaration = UNITS[field.metadata["unit"]]
-            parameters[field.name] = np.asarray(value, float) * unit if np.ndim(value) else value * unit
-            if np.ndim(value):
-                declared[field.name] = declaration
-    return parameters, declared
-
-
-def _short_term_parameters(short_term: Any) -> dict[str, Any]:
-    """As quantities; a facilitation that is gone at once has the time constant that its coefficients give it."""
-    tau_facil = -1.0 / short_term.coefficients().k_facil
-    return _parameters(short_term)[0] | {"tau_facil": tau_facil * UNITS["ms"][0]}
-
-
-def _unit(group: Any, field: str) -> Any:
-    """Our unit of a variable, from its dimensions."""
-    dimensions = group.variables[field].dim
-    return next(unit for unit, _ in UNITS.values() if b2.get_dimensions(unit) == dimensions)

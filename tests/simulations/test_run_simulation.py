@@ -25,6 +25,7 @@ SHORT = {
     "izhikevich_network": {"duration": 1200.0},
     "izhikevich_patterns": {"duration": 160.0},
     "lif_fi_curve": {"duration": 200.0, "n_currents": 21},
+    "polychronization": {"duration": 4000.0, "every": 2000.0, "mothers": 20},
     "song_abbott": {"duration": 4000.0, "every": 500.0},
     "stdp_window": {"spacing": 20.0},
     "update_cost": {"size": 500, "n_drives": 3, "duration": 200.0, "settle": 50.0, "repeats": 1},

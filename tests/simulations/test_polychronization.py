@@ -11,6 +11,8 @@ from neuro.neurons.izhikevich_half_steps import FAST_SPIKING, REGULAR_SPIKING
 from simulations import polychronous_groups as polychronous
 from simulations.polychronization import W_MAX, Recipe, draw, graph, groups, models, network, simulate
 
+pytestmark = pytest.mark.slow  # minutes of simulated time; a short run is among those of test_run_simulation.py
+
 RECIPE = Recipe(duration=20_000.0, every=5_000.0, mothers=3)
 
 

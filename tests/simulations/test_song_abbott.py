@@ -12,6 +12,8 @@ from neuro import simulate as run_network
 from neuro import vary
 from simulations.song_abbott import A_RATIO, G_MAX, N_EXC, NEURON, RULE, Recipe, balance, models, network, simulate
 
+pytestmark = pytest.mark.slow  # minutes of simulated time; a short run is among those of test_run_simulation.py
+
 # Steps twice as large as published, from half of g_max: the competition takes a fourth of the time.
 RECIPE = Recipe(rates=(20.0, 40.0), duration=200000.0, every=10000.0, a_plus=0.01, w_start=0.5)
 

@@ -46,8 +46,7 @@ def draw_raster(ax: Axes, record: dict[str, np.ndarray], r: int) -> None:
         ax.scatter(times[some], units[some], s=0.8, color=style.COLOURS[p], linewidths=0)
     ax.set(xlabel="time (ms)", ylim=(-5, record["sizes_P"].sum() + 5), xlim=(0, 1000))
     ax.set_title(f"second {start / 1e3 + 1:.0f}", color=MOMENTS[r])
-    if r == 0:
-        ax.set_ylabel("neuron (index)")
+    ax.set_ylabel("neuron (index)")
 
 
 def shown(record: dict[str, np.ndarray]) -> list[int]:
@@ -64,7 +63,7 @@ def draw_spectra(ax: Axes, record: dict[str, np.ndarray]) -> None:
     ax.axhline(1.0, color=style.GREY, linestyle="--", linewidth=0.8, label="Poisson processes")
     for low, high in record["bands_BE"]:
         ax.axvspan(low, high, color=style.GREY, alpha=0.15, linewidth=0)
-    ax.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel="power of the rate (of Poisson processes')")
+    ax.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel="power of the rate (of Poisson processes)")
     ax.set_xlim(record["frequencies_F"][0], record["frequencies_F"][-1])
     ax.legend(loc="upper right", fontsize=7)
 
@@ -81,7 +80,8 @@ def draw_spectrogram(figure: Any, ax: Axes, record: dict[str, np.ndarray]) -> No
     for r, k in enumerate(shown(record)):
         ax.plot((edges[k] + 0.5 * every,), (1.02,), "v", transform=ax.get_xaxis_transform(), color=MOMENTS[r],
                 clip_on=False, markersize=5)  # fmt: skip
-    figure.colorbar(image, ax=ax, label="power (of Poisson processes')")
+    bar = figure.colorbar(image, ax=ax, label="power (of Poisson processes)")
+    bar.ax.tick_params(labelbottom=False)
 
 
 def draw_weights(ax: Axes, record: dict[str, np.ndarray]) -> None:
@@ -90,13 +90,16 @@ def draw_weights(ax: Axes, record: dict[str, np.ndarray]) -> None:
         ax.stairs(record["counts_KW"][k] / total, record["edges"], color=MOMENTS[r],
                   label=f"{record['times_K'][k] / 1e3:g} s: {100 * record['weak_K'][k]:.0f} % weak,"
                         f" {100 * record['strong_K'][k]:.0f} % strong")  # fmt: skip
-    ax.set(yscale="log", xlabel="excitatory weight (mV)", ylabel="part of the synapses", xlim=record["edges"][[0, -1]])
+    ax.set(
+        yscale="log", xlabel="excitatory weight (mV)", ylabel="part of the synapses (1)", xlim=record["edges"][[0, -1]]
+    )
     ax.set_ylim(1e-4, 3.0)
     ax.legend(loc="lower center", fontsize=7)
 
 
 def draw_group(ax: Axes, record: dict[str, np.ndarray]) -> None:
     """Spikes in the order of their times, with what made them; an arrow's bend is the arrival."""
+    ax.set(xlabel="time (ms)", ylabel="neuron (index)")
     if "group_units" not in record:
         ax.text(0.5, 0.5, "no group", transform=ax.transAxes, ha="center")
         return
@@ -121,7 +124,12 @@ def draw_counts(ax: Axes, record: dict[str, np.ndarray]) -> None:
     ):
         bars = ax.bar(np.arange(2) + 0.4 * (k - 0.5), counts, 0.38, color=colour, label=label)
         ax.bar_label(bars, fontsize=7)
-    ax.set(ylabel="polychronous groups (count)", xticks=(0, 1), ylim=(0, 1.15 * max(*found, *published)))
+    ax.set(
+        xlabel="searched (network)",
+        ylabel="polychronous groups (count)",
+        xticks=(0, 1),
+        ylim=(0, 1.15 * max(*found, *published)),
+    )
     ax.set_xticklabels(("learned weights", "shuffled weights"))
     ax.text(0.98, 0.82, spread(record), transform=ax.transAxes, ha="right", va="top", fontsize=7)
     ax.legend(loc="upper right", fontsize=7)

@@ -68,6 +68,8 @@ REFERENCES = {
     "spiking neural networks. Frontiers in Neuroscience 12:331. doi:10.3389/fnins.2018.00331",
     "bengio2013": "Bengio Y, Leonard N, Courville A (2013). Estimating or propagating gradients through stochastic "
     "neurons for conditional computation. arXiv:1308.3432. doi:10.48550/arXiv.1308.3432",
+    "rumelhart1986": "Rumelhart DE, Hinton GE, Williams RJ (1986). Learning representations by back-propagating "
+    "errors. Nature 323:533-536. doi:10.1038/323533a0",
     "hinton2022": "Hinton G (2022). The forward-forward algorithm: some preliminary investigations. arXiv:2212.13345. "
     "doi:10.48550/arXiv.2212.13345",
     "kao2024": "Kao C-H, Hariharan B (2024). Counter-current learning: a biologically plausible dual network approach "
@@ -86,6 +88,8 @@ REFERENCES = {
     "recognition. Proceedings of the IEEE 86(11):2278-2324. doi:10.1109/5.726791",
     "alpaydin1998": "Alpaydin E, Kaynak C (1998). Optical recognition of handwritten digits. UCI Machine Learning "
     "Repository. doi:10.24432/C50P49",
+    "loshchilov2017": "Loshchilov I, Hutter F (2017). SGDR: stochastic gradient descent with warm restarts. ICLR 2017. "
+    "arXiv:1608.03983. doi:10.48550/arXiv.1608.03983",
     "kingma2015": "Kingma DP, Ba J (2015). Adam: a method for stochastic optimization. ICLR 2015. arXiv:1412.6980. "
     "doi:10.48550/arXiv.1412.6980",
     "maass2002": "Maass W, Natschlager T, Markram H (2002). Real-time computing without stable states: a new "

@@ -27,14 +27,18 @@ def param(
     above: float | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    search: tuple[float, float] | None = None,
 ) -> Any:
     """A dataclass field with a unit, a meaning and the range of values that make sense.
 
-    above is an exclusive lower bound; minimum and maximum are inclusive.
+    above is an exclusive lower bound; minimum and maximum are inclusive. search: the range in which a
+    hyper-parameter is tuned, evenly in its logarithm.
     """
     if unit not in UNITS:
         raise ValueError(f"unit {unit!r} is not in the unit system; use one of {sorted(UNITS)}")
-    metadata = {"unit": unit, "doc": doc, "above": above, "minimum": minimum, "maximum": maximum}
+    metadata = {
+        "unit": unit, "doc": doc, "above": above, "minimum": minimum, "maximum": maximum, "search": search,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
 

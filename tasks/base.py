@@ -17,6 +17,9 @@ from neuro.learners.base import Batch, Problem
 from neuro.seeds import child
 
 
+DEFAULT_PASSES = 20  # over the training split, where no budget says how many
+
+
 class DataError(ValueError):
     """Data that are missing or damaged; the message says what to do."""
 
@@ -46,7 +49,17 @@ class Task:
     checksum: str
 
 
-def make_task(name: str, train: Split, val: Split, test: Split, *, n_steps: int, dt: float, **about: str) -> Task:
+def make_task(
+    name: str,
+    train: Split,
+    val: Split,
+    test: Split,
+    *,
+    shape: tuple[int, ...],
+    n_steps: int,
+    dt: float,
+    **about: str,
+) -> Task:
     """A task whose problem is read off its training split."""
     problem = Problem(
         n_inputs=train.inputs.shape[1],
@@ -55,6 +68,8 @@ def make_task(name: str, train: Split, val: Split, test: Split, *, n_steps: int,
         dt=dt,
         input_mean=float(train.inputs.mean()),
         input_std=float(train.inputs.std()),
+        shape=shape,
+        samples=DEFAULT_PASSES * len(train.labels),
     )
     return Task(name, problem, train, val, test, **about)
 

@@ -20,7 +20,7 @@ def load() -> Task:
     rest, test = split_off(samples, 360, 0, "digits test")
     train, val = split_off(rest, 150, 0, "digits validation")
     return make_task(
-        "digits", train, val, test, n_steps=25, dt=1.0, source="alpaydin1998", licence="CC BY 4.0",
+        "digits", train, val, test, shape=(1, 8, 8), n_steps=25, dt=1.0, source="alpaydin1998", licence="CC BY 4.0",
         data="optical digits, the 1,797 of scikit-learn, real",
         checksum=hashlib.sha256(samples.inputs.tobytes()).hexdigest(),
     )  # fmt: skip

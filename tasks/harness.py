@@ -134,7 +134,7 @@ def fit(training: Training, task: Task, run: Run) -> dict[str, Any]:
     """Train within the budget from the last checkpoint on; returns the results that stand in tables."""
     learner, budget = training.learner, training.budget
     memory = PeakMemory()
-    state = learner.init(task.problem, training.seed)
+    state = learner.init(task.problem._replace(samples=budget.samples), training.seed)
     progress = _load_checkpoint(run, state)
     batches = stream(task.train, budget.samples, learner.batch_size, training.seed, progress.seen)
     title = f"{run.manifest()['name']}, seed {training.seed}"

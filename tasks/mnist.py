@@ -49,7 +49,7 @@ def load() -> Task:
     train = _split(raw["train images"], raw["train labels"])
     train, val = split_off(train, 6000, 0, "mnist validation")
     return make_task(
-        "mnist", train, val, _split(raw["test images"], raw["test labels"]), n_steps=25, dt=1.0,
+        "mnist", train, val, _split(raw["test images"], raw["test labels"]), shape=(1, 28, 28), n_steps=25, dt=1.0,
         source="lecun1998", licence="CC BY-SA 3.0", data="MNIST, official IDX files, checksums verified",
         checksum=FILES["train images"].sha256,
     )  # fmt: skip

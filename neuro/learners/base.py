@@ -6,6 +6,7 @@ advances in place: weights are large, and torch's optimisers change them where t
 Axes: B sample, I input, C class.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -27,7 +28,11 @@ USES = {
 
 
 class Problem(NamedTuple):
-    """What a learner is told of a task. n_steps and dt (ms) matter to learners that live in time."""
+    """What a learner is told of a task. n_steps and dt (ms) matter to learners that live in time.
+
+    shape: of a static sample, (channels, height, width) for images, whose rows [I] hold it in that order.
+    samples: training samples that will be shown in all, repeats included; rates may be annealed over them.
+    """
 
     n_inputs: int
     n_classes: int
@@ -35,6 +40,8 @@ class Problem(NamedTuple):
     dt: float
     input_mean: float
     input_std: float
+    shape: tuple[int, ...]
+    samples: int
 
 
 class Batch(NamedTuple):
@@ -52,6 +59,8 @@ class Batch(NamedTuple):
 class LearnerState:
     """All that changes while a learner learns.
 
+    layers: names of the weights of each layer of the network that answers, lowest layer first; weights that
+        stand in none belong to feedback networks and to readouts beside it.
     memory: tensors other than weights that must survive a restart (running means, say).
     counts: of inference, summed over all calls of `predict`.
     """
@@ -60,6 +69,7 @@ class LearnerState:
     weights: dict[str, Tensor]
     optimisers: dict[str, torch.optim.Optimizer]
     rng: torch.Generator
+    layers: tuple[tuple[str, ...], ...] = ()
     memory: dict[str, Tensor] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
@@ -90,6 +100,19 @@ def flat(inputs: Tensor | Events) -> Tensor:
     if isinstance(inputs, Events):
         raise ValueError("this learner takes static samples, and the task gives events; choose a static task")
     return inputs.flatten(1)
+
+
+def anneal(state: LearnerState, n_samples: int) -> None:
+    """Set the rates of all optimisers for a batch of n_samples: half a cosine from their first rates to 0.
+
+    It needs the tensor memory["seen"], the samples seen so far (int64), and advances it.
+    Reference: loshchilov2017, without restarts.
+    """
+    part = min(state.memory["seen"].item() / state.problem.samples, 1.0)
+    for optimiser in state.optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * 0.5 * (1.0 + math.cos(math.pi * part))
+    state.memory["seen"] = state.memory["seen"] + n_samples
 
 
 def n_weights(state: LearnerState) -> int:

@@ -66,7 +66,8 @@ class CounterCurrent:
             "forward": torch.optim.SGD(forward.values(), lr=self.lr_forward),
             "feedback": torch.optim.SGD(feedback.values(), lr=self.lr_feedback),
         }
-        return LearnerState(problem, forward | feedback, optimisers, rng)
+        layers = tuple((name,) for name in forward)
+        return LearnerState(problem, forward | feedback, optimisers, rng, layers)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""

@@ -77,7 +77,8 @@ class ForwardForward:
             "layers": torch.optim.Adam([weights[name] for name in layers], lr=self.lr),
             "softmax": torch.optim.Adam([weights[name] for name in readout], lr=self.lr_softmax),
         }
-        return LearnerState(problem, weights, optimisers, rng)
+        names = tuple((f"layer_{k}", f"bias_{k}") for k in range(1, len(self.hidden) + 1))
+        return LearnerState(problem, weights, optimisers, rng, names)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""

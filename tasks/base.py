@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from neuro.learners.base import Batch, Problem
 from neuro.seeds import child
 
-
 DEFAULT_PASSES = 20  # over the training split, where no budget says how many
 
 

@@ -5,7 +5,8 @@
 
 Its fields describe the networks of the other learners, so that the same architecture is trained both ways.
 
-Axes: B sample, C class. References: rumelhart1986, kingma2015 (Adam), loshchilov2017 (the rate falls with a cosine over the budget).
+Axes: B sample, C class.
+References: rumelhart1986, kingma2015 (Adam), loshchilov2017 (the rate falls with a cosine over the budget).
 Deviations: no one paper is followed.
 """
 

@@ -8,6 +8,7 @@ FIGURES: dict[str, str] = {
     "brunel": "figures.brunel",
     "coba": "figures.coba",
     "cortical_microcircuit": "figures.cortical_microcircuit",
+    "counter_current_autoencoder": "figures.counter_current_autoencoder",
     "cuba": "figures.cuba",
     "izhikevich_network": "figures.izhikevich_network",
     "izhikevich_patterns": "figures.izhikevich_patterns",

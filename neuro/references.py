@@ -72,6 +72,15 @@ REFERENCES = {
     "errors. Nature 323:533-536. doi:10.1038/323533a0",
     "hinton2022": "Hinton G (2022). The forward-forward algorithm: some preliminary investigations. arXiv:2212.13345. "
     "doi:10.48550/arXiv.2212.13345",
+    "lee2023": "Lee H-C, Song J (2023). SymBa: symmetric backpropagation-free contrastive learning with "
+    "forward-forward algorithm for optimizing convergence. arXiv:2303.08418. doi:10.48550/arXiv.2303.08418",
+    "papachristodoulou2024": "Papachristodoulou A, Kyrkou C, Timotheou S, Theocharides T (2024). Convolutional "
+    "channel-wise competitive learning for the forward-forward algorithm. AAAI 2024. arXiv:2312.12668. "
+    "doi:10.48550/arXiv.2312.12668",
+    "ghader2025": "Ghader M, Kheradpisheh SR, Farahani B, Fazlali M (2025). Backpropagation-free spiking neural "
+    "networks with the forward-forward algorithm. arXiv:2502.20411. doi:10.48550/arXiv.2502.20411",
+    "ioffe2015": "Ioffe S, Szegedy C (2015). Batch normalization: accelerating deep network training by reducing "
+    "internal covariate shift. ICML 2015. arXiv:1502.03167. doi:10.48550/arXiv.1502.03167",
     "kao2024": "Kao C-H, Hariharan B (2024). Counter-current learning: a biologically plausible dual network approach "
     "for deep learning. NeurIPS 2024. arXiv:2409.19841. doi:10.48550/arXiv.2409.19841",
     "jarzynski2020": "Jarzynski M, Olano M (2020). Hash functions for GPU rendering. Journal of Computer Graphics "
@@ -101,8 +110,49 @@ REFERENCES = {
     "30(9):754-757. doi:10.1145/30401.315746",
     "steele2014": "Steele GL, Lea D, Flood CH (2014). Fast splittable pseudorandom number generators. OOPSLA "
     "2014:453-472. doi:10.1145/2660193.2660195",
+    "horowitz2014": "Horowitz M (2014). Computing's energy problem (and what we can do about it). ISSCC Digest of "
+    "Technical Papers 57:10-14. doi:10.1109/ISSCC.2014.6757323",
+    "akiba2019": "Akiba T, Sano S, Yanase T, Ohta T, Koyama M (2019). Optuna: a next-generation hyperparameter "
+    "optimization framework. KDD 2019:2623-2631. doi:10.1145/3292500.3330701",
+    "bergstra2011": "Bergstra J, Bardenet R, Bengio Y, Kegl B (2011). Algorithms for hyper-parameter optimization. "
+    "NIPS 24:2546-2554. https://papers.nips.cc/paper/4443-algorithms-for-hyper-parameter-optimization",
     "lemire2019": "Lemire D (2019). Fast random integer generation in an interval. ACM Transactions on Modeling and "
     "Computer Simulation 29(1):3. doi:10.1145/3230636",
+    "li2025": "Li Q, Teh YW, Pascanu R (2025). NoProp: training neural networks without back-propagation or "
+    "forward-propagation. arXiv:2503.24322. https://arxiv.org/abs/2503.24322",
+    "nichol2021": "Nichol A, Dhariwal P (2021). Improved denoising diffusion probabilistic models. ICML 2021, PMLR "
+    "139:8162-8171. https://proceedings.mlr.press/v139/nichol21a.html",
+    "kingma2021": "Kingma DP, Salimans T, Poole B, Ho J (2021). Variational diffusion models. NeurIPS 2021. "
+    "https://arxiv.org/abs/2107.00630",
+    "srivastava2014": "Srivastava N, Hinton G, Krizhevsky A, Sutskever I, Salakhutdinov R (2014). Dropout: a simple "
+    "way to prevent neural networks from overfitting. JMLR 15:1929-1958. https://jmlr.org/papers/v15/srivastava14a.html",
+    "vaswani2017": "Vaswani A, Shazeer N, Parmar N, Uszkoreit J, Jones L, Gomez AN, Kaiser L, Polosukhin I (2017). "
+    "Attention is all you need. NeurIPS 2017. https://arxiv.org/abs/1706.03762",
+    "loshchilov2019": "Loshchilov I, Hutter F (2019). Decoupled weight decay regularization. ICLR 2019. "
+    "https://openreview.net/forum?id=Bkg6RiCqY7",
+    "gong2025": "Gong J, Li B, Abdulla W (2025). Mono-forward: backpropagation-free algorithm for efficient neural "
+    "network training harnessing local errors. arXiv:2501.09238. doi:10.48550/arXiv.2501.09238",
+    "spyra2025": "Spyra P, Dzwinel W (2025). Energy-efficient deep learning without backpropagation: a rigorous "
+    "evaluation of forward-only algorithms. arXiv:2511.01061. doi:10.48550/arXiv.2511.01061. Test accuracies from the "
+    "logs in Przemyslaw11/BeyondBackpropagation",
+    "zhao2023": "Zhao G, Wang T, Li Y, Jin Y, Lang C, Ling H (2023). The cascaded forward algorithm for neural network "
+    "training. arXiv:2303.09728. doi:10.48550/arXiv.2303.09728",
+    "martins2016": "Martins AFT, Astudillo RF (2016). From softmax to sparsemax: a sparse model of attention and "
+    "multi-label classification. ICML 2016. arXiv:1602.02068. doi:10.48550/arXiv.1602.02068",
+    "lillicrap2016": "Lillicrap TP, Cownden D, Tweed DB, Akerman CJ (2016). Random synaptic feedback weights support "
+    "error backpropagation for deep learning. Nature Communications 7:13276. doi:10.1038/ncomms13276",
+    "nokland2016": "Nokland A (2016). Direct feedback alignment provides learning in deep neural networks. NeurIPS "
+    "2016. arXiv:1609.01596. doi:10.48550/arXiv.1609.01596",
+    "dellaferrera2022": "Dellaferrera G, Kreiman G (2022). Error-driven input modulation: solving the credit "
+    "assignment problem without a backward pass. ICML 2022. arXiv:2201.11665. doi:10.48550/arXiv.2201.11665",
+    "he2015": "He K, Zhang X, Ren S, Sun J (2015). Delving deep into rectifiers: surpassing human-level performance on "
+    "ImageNet classification. ICCV 2015:1026-1034. doi:10.1109/ICCV.2015.123",
+    "jaderberg2017": "Jaderberg M, Czarnecki WM, Osindero S, Vinyals O, Graves A, Silver D, Kavukcuoglu K (2017). "
+    "Decoupled neural interfaces using synthetic gradients. ICML 2017. doi:10.48550/arXiv.1608.05343",
+    "devries2017": "DeVries T, Taylor GW (2017). Improved regularization of convolutional neural networks with cutout. "
+    "arXiv. doi:10.48550/arXiv.1708.04552",
+    "krizhevsky2009": "Krizhevsky A (2009). Learning multiple layers of features from tiny images. Technical report, "
+    "University of Toronto. https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
 }
 
 

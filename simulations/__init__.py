@@ -8,6 +8,7 @@ SIMULATIONS: dict[str, str] = {
     "brunel": "simulations.brunel",
     "coba": "simulations.coba",
     "cortical_microcircuit": "simulations.cortical_microcircuit",
+    "counter_current_autoencoder": "simulations.counter_current_autoencoder",
     "cuba": "simulations.cuba",
     "izhikevich_network": "simulations.izhikevich_network",
     "izhikevich_patterns": "simulations.izhikevich_patterns",

@@ -4,17 +4,17 @@ import importlib
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neuro.units import check, param, unknown
 
 COMMANDS = {
-    "list": "tasks, learners, neurons, rules, backends, simulations and recipes that exist",
+    "list": "tasks, learners, variants, neurons, rules, backends, simulations and recipes that exist",
     "data": "which data are there, what is missing and where it comes from; `neuro data get NAME` fetches",
     "train": "train one learner: neuro train RECIPE [--learner.lr ...] [--seed] [--out]",
-    "compare": "compare learners on a task: neuro compare TASK [--learners A B ...] [--seeds N] [--out DIR]",
+    "compare": "compare learners on a task: neuro compare TASK [--learners A B ...] [--seeds N] [--tune N] [--out DIR]",
+    "audit": "measure what learners use, against what they declare: neuro audit LEARNER [LEARNER ...]",
     "simulate": "run a simulation: neuro simulate NAME [--backend B] [--duration MS] [--seed] [--out DIR]",
     "bench": "speed and memory beside other simulators: neuro bench NAME [NAME ...] [--peers P ...] [--out DIR]",
     "plot": "draw the figure of a run: neuro plot RUN",
@@ -46,8 +46,8 @@ def main() -> None:
         if arguments[0] not in COMMANDS:
             raise ValueError(unknown("command", arguments[0], COMMANDS))
         globals()[f"_{arguments[0]}"](arguments[1:])
-    except KeyboardInterrupt:
-        print("interrupted; what was done is kept, `neuro resume RUN` goes on", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print("; ".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -86,18 +86,20 @@ def _list(arguments: list[str]) -> None:
     from neuro.neurons import NEURONS
     from neuro.plasticity import RULES
     from simulations import SIMULATIONS
-    from simulations.recipes import RECIPES
+    from simulations.recipes import RECIPES, VARIANTS, settings
     from tasks import TASKS
 
     docs = {name: _first_line(thing) for registry in (LEARNERS, NEURONS, RULES) for name, thing in registry.items()}
     for name, model in NEURONS.items():
         docs[name] += f" Weights in {model.arrival_unit}; receptors: {', '.join(model.receptors)}."
     docs |= {name: _first_line(sys.modules[load.__module__]) for name, load in TASKS.items()}
+    docs |= {name: f"{type(learner).__name__} with {settings(learner)}." for name, learner in VARIANTS.items()}
     modules = BACKENDS | SIMULATIONS
     docs |= {name: _docstring_of(path) for name, path in modules.items()}
     groups = {
         "tasks": TASKS,
         "learners": LEARNERS,
+        "variants": VARIANTS,
         "neurons": NEURONS,
         "rules": RULES,
         "backends": BACKENDS,
@@ -150,7 +152,7 @@ def _train(arguments: list[str]) -> None:
 
     from simulations.options import parse
     from simulations.recipes import RECIPES, training
-    from tasks.harness import Budget, open_training, train
+    from tasks.harness import Budget, open_training
 
     recipe, rest = _positional(arguments, "train", "recipe", RECIPES)
     default = training(*RECIPES[recipe])
@@ -166,51 +168,61 @@ def _train(arguments: list[str]) -> None:
     check(options)
     chosen = dataclasses.replace(default, learner=options.learner, budget=options.budget, seed=options.seed)
     run = open_training(chosen, recipe, options.out)
-    print(f"run: {run.path}")
-    train(run)
-    _print_results(run)
+    print(f"run: {run.path}", flush=True)
+    _train_run(run)
 
 
 def _resume(arguments: list[str]) -> None:
     from neuro.runs import load_run
-    from tasks.harness import train
 
     path, rest = _positional(arguments, "resume", "run")
     _no_more(rest, "resume")
     run = load_run(path)
     if run.manifest().get("kind") != "training":
-        raise ValueError(f"{path} is no training; only trainings are resumed, simulate again instead")
-    train(run)
-    _print_results(run)
+        raise ValueError(f"{path} is no training; only trainings are resumed, start the same command again instead")
+    _train_run(run)
 
 
-def _print_results(run: Any) -> None:
+def _train_run(run: Any) -> None:
+    """Train a run folder and say what came of it."""
+    from tasks.harness import train
+
+    try:
+        train(run)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what was done is kept; `neuro resume {run.path}` goes on") from None
     results = run.manifest()["results"]
     print(f"test accuracy {100 * results['test_accuracy']:.2f} %, {results['train_s']:.1f} s of training")
     print(f"see it: neuro plot {run.path}")
 
 
-@dataclass(frozen=True)
-class Compare:
-    """Compare learners on a task: the same samples in the same order; the test split is read once."""
-
-    learners: tuple[str, ...] = param("1", "names of learners; none: all of them", default=())
-    seeds: int = param("1", "number of seeds, counted from 0", default=1, above=0)
-    samples: int | None = param("samples", "training samples for each learner; none: the task's", default=None)
-    out: Path | None = param(
-        "1", "folder of the comparison, gone on with if it exists; none: new in ./runs", default=None
-    )
-    publish: str | None = param("1", "also write docs/results/NAME.json and NAME.md, under this name", default=None)
-
-
 def _compare(arguments: list[str]) -> None:
-    from simulations.compare import compare
+    from simulations.compare import Compare, compare
     from simulations.options import parse
     from tasks import TASKS
 
     task, rest = _positional(arguments, "compare", "task", TASKS)
     options = parse(Compare(), rest, f"neuro compare {task}")
     compare(task, options)
+
+
+def _audit(arguments: list[str]) -> None:
+    import dataclasses
+
+    import numpy as np
+
+    from neuro.audit import audit, print_audits
+    from simulations.recipes import NAMES, named_learner
+    from tasks import digits
+
+    _positional(arguments, "audit", "learner", NAMES)
+    learners = {name: named_learner(name) for name in arguments}
+    task = digits.load()
+    batch = task.train.batch(np.arange(32))
+    audits = [dataclasses.replace(audit(each, task.problem, batch), name=name) for name, each in learners.items()]
+    print_audits(audits)
+    if any(each.contradictions for each in audits):
+        sys.exit(1)
 
 
 def _simulate(arguments: list[str]) -> None:

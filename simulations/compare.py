@@ -1,122 +1,178 @@
 """`neuro compare`: learners side by side on one task, each training in a process of its own.
 
-A comparison is a folder. Called again with the same folder, it keeps finished trainings, goes on with
-those that were stopped and adds what is new; a folder that holds another comparison is refused.
+A comparison is a folder. Called again with the same folder, it keeps finished trainings and trials of tuning,
+goes on with those that were stopped and adds what is new; a folder that holds another comparison is refused.
 """
 
+import dataclasses
 import json
-import subprocess
+import os
 import sys
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from neuro.files import write_whole
 from neuro.learners import LEARNERS
-from neuro.runs import Run, fingerprint, hardware, versions
-from neuro.units import check, unknown
-from simulations.recipes import training
-from simulations.report import print_table, publish, write_report
-from tasks.harness import Training, load_task, open_training, to_json
+from neuro.progress import Progress
+from neuro.runs import Run, fingerprint, lock
+from neuro.units import check, param
+from simulations import tuning
+from simulations.recipes import named_learner, training
+from simulations.report import publish, write_report
+from simulations.tables import audit_table, print_tables
+from simulations.trainings import run_of, train_each
+from tasks.harness import Budget, Training, load_task, to_json
+
+TUNE_PART = 4  # a trial of tuning gets a quarter of the budget
 
 
-def compare(task: str, options: Any) -> None:
-    """Train what is missing, then print the table and write results.json, learning_curves.png, report.html."""
-    check(options)
-    trainings = _trainings(task, options)
-    if options.publish is not None and not options.publish.replace("_", "").replace("-", "").isalnum():
-        raise ValueError(f"--publish {options.publish!r}: use letters, digits, '-' and '_' only")
-    out = _folder(task, options, trainings)
+@dataclass(frozen=True)
+class Compare:
+    """Compare learners on a task: the same samples in the same order; the test split is read once."""
+
+    learners: tuple[str, ...] = param("1", "names of learners or variants; none: all learners", default=())
+    seeds: int = param("1", "number of seeds, counted from 0", default=1, above=0)
+    samples: int | None = param("samples", "training samples for each learner; none: the task's", default=None, above=0)
+    patience: int = param(
+        "1", "evaluations without a better one that end a training, the best answers; 0: never", default=0, minimum=0
+    )
+    tune: int | None = param(
+        "1", "trials of tuning for each learner, on the validation split; none: own settings", default=None, above=0
+    )
+    tune_samples: int | None = param(
+        "samples", "training samples of one trial; none: a quarter of the budget", default=None, above=0
+    )
+    processes: int = param("1", "trainings at once, each with its share of the cores", default=1, above=0)
+    out: Path | None = param(
+        "1", "folder of the comparison, gone on with if it exists; none: new in ./runs", default=None
+    )
+    publish: str | None = param("1", "also write docs/results/NAME.json and NAME.md, under this name", default=None)
+
+
+def compare(task: str, options: Compare) -> None:
+    """Train what is missing, then print the tables and write results.json, learning_curves.png, report.html."""
+    names, plan, budget = _checked(task, options)
+    out = options.out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}_compare_{task}_{_mark(names, plan, budget)}"
     load_task(task)  # missing or damaged data end here, before anything is written
-    _claim(out, task, trainings[0])
-    runs = [_run_of(training, out / "runs") for training in trainings]
-    for run in runs:
-        if run.manifest()["status"] != "finished":
-            _train_in_process(run)
-    results = collect(task, runs, out)
-    write_whole(out / "results.json", json.dumps(results, indent=1))
-    write_report(results, out)
-    print_table(results)
+    _claim(out, plan, budget)
+    print(f"comparison: {out}", flush=True)
+    try:
+        with lock(Run(out)):
+            results = _work(names, plan, budget, options.seeds, out)
+            write_whole(out / "results.json", json.dumps(results, indent=1))
+            write_report(results, out)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what was done is kept; the same command with --out {out} goes on") from None
+    print_tables(results)
     print(f"\nresults: {out / 'results.json'}\nreport:  {out / 'report.html'}")
     if options.publish is not None:
         for path in publish(options.publish, results, _command(sys.argv[1:]), out):
             print(f"published: {path}")
 
 
-def _command(arguments: list[str]) -> list[str]:
-    """The command to print beside published results: without the folder, which is the reader's own."""
-    if "--out" in arguments:
-        place = arguments.index("--out")
-        arguments = arguments[:place] + arguments[place + 2 :]
-    return ["neuro", *arguments]
-
-
-def _trainings(task: str, options: Any) -> list[Training]:
-    names = options.learners or tuple(LEARNERS)
+def _checked(task: str, options: Compare) -> tuple[list[str], tuning.Plan, Budget]:
+    """Names without repeats, what every learner gets in tuning, and the budget. ValueError for what cannot be."""
+    check(options)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if options.processes > cores:
+        raise ValueError(f"--processes {options.processes} is more than the {cores} cores; give at most {cores}")
+    if options.publish is not None and not options.publish.replace("_", "").replace("-", "").isalnum():
+        raise ValueError(f"--publish {options.publish!r}: use letters, digits, '-' and '_' only")
+    names = list(dict.fromkeys(options.learners or LEARNERS))
     for name in names:
-        if name not in LEARNERS:
-            raise ValueError(unknown("learner", name, LEARNERS))
-    trainings = [training(task, name, seed) for name in dict.fromkeys(names) for seed in range(options.seeds)]
-    if options.samples is not None:
-        trainings = [replace(t, budget=replace(t.budget, samples=options.samples)) for t in trainings]
-    for each in trainings:
-        check(each.budget)
-        check(each.learner)
-    return trainings
+        check(named_learner(name))
+    budget = replace(training(task, names[0]).budget, patience=options.patience)
+    budget = replace(budget, samples=options.samples or budget.samples)
+    if options.tune is None and options.tune_samples is not None:
+        raise ValueError(f"--tune-samples {options.tune_samples} needs --tune N, the number of trials")
+    samples = options.tune_samples or max(budget.samples // TUNE_PART, 1)
+    if samples > budget.samples:
+        raise ValueError(f"--tune-samples {samples} is more than the budget of {budget.samples}; give less")
+    # Trials are evaluated at the distances of the trainings, so that patience means the same.
+    evaluations = max(round(budget.evaluations * samples / budget.samples), 1)
+    threads = max(min(torch.get_num_threads(), cores // options.processes), 1)
+    trial_budget = replace(budget, samples=samples, evaluations=evaluations)
+    plan = tuning.Plan(task, options.tune or 0, trial_budget, options.processes, threads)
+    if plan.trials:
+        tuning.check_possible(names)
+    return names, plan, budget
 
 
-def _folder(task: str, options: Any, trainings: list[Training]) -> Path:
-    if options.out is not None:
-        return options.out
-    mark = fingerprint({"trainings": [to_json(each) for each in trainings]})
-    return Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}_compare_{task}_{mark}"
+def _mark(names: list[str], plan: tuning.Plan, budget: Budget) -> str:
+    learners = [to_json(Training(plan.task, name, named_learner(name), budget)) for name in names]
+    return fingerprint({"learners": learners, "plan": str(plan)})
 
 
-def _claim(out: Path, task: str, first: Training) -> None:
+def _claim(out: Path, plan: tuning.Plan, budget: Budget) -> None:
     """Note what a folder compares; refuse one that holds something else."""
-    mark = {"task": task, "budget": to_json(first)["budget"]}
+    trials = {"trials": plan.trials, "budget": dataclasses.asdict(plan.budget)} if plan.trials else None
+    mark = {"task": plan.task, "budget": dataclasses.asdict(budget), "tuning": trials, "processes": plan.processes}
     file = out / "comparison.json"
     if file.exists():
         found = json.loads(file.read_text())
-        if found != mark:
-            raise ValueError(f"{out} holds a comparison of {found}, not of {mark}; give another --out")
-    elif out.exists() and any(out.iterdir()):
+        for key in mark:
+            if found.get(key) != mark[key]:
+                raise ValueError(
+                    f"{out} holds a comparison with {key} {found.get(key)}, not {mark[key]}; give another --out"
+                )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists and holds no comparison; give another --out")
     out.mkdir(parents=True, exist_ok=True)
     write_whole(file, json.dumps(mark))
 
 
-def _run_of(training: Training, parent: Path) -> Run:
-    """The run of a training: the one that exists, or a new one."""
-    configuration = to_json(training)
-    mark = fingerprint(configuration)
-    for path in sorted(parent.glob(f"*_{mark}")):
-        if (path / "manifest.json").exists():
-            return Run(path)
-    name = configuration["learner"]["name"]
-    return open_training(training, f"{training.task}_{name}".replace("-", "_"), parent)
+def _work(names: list[str], plan: tuning.Plan, budget: Budget, n_seeds: int, out: Path) -> dict[str, Any]:
+    """Tune if asked for, train what is missing; returns the results."""
+    tuned = tuning.tune(names, plan, out) if plan.trials else {}
+    learners = {name: replace(named_learner(name), **(tuned[name].values if name in tuned else {})) for name in names}
+    trainings = [Training(plan.task, name, learners[name], budget, seed) for name in names for seed in range(n_seeds)]
+    runs = [run_of(each, out / "runs", "training", plan.threads) for each in trainings]
+    with (
+        Progress(f"{plan.task}: {len(names)} learners", len(runs), "trainings") as bar,
+        closing(train_each(iter(runs), plan.processes)) as finished,
+    ):
+        for n_done, _ in enumerate(finished, 1):
+            if plan.processes > 1:  # a process that is alone shows a bar of its own
+                bar.update(n_done)
+    return collect(plan, budget, tuned, runs, out) | {"audit": audit_table(learners, load_task(plan.task))}
 
 
-def _train_in_process(run: Run) -> None:
-    """Train in a fresh process, so that peak memory and caches of one learner do not touch the next."""
-    command = [sys.executable, "-m", "simulations.cli", "resume", str(run.path)]
-    process = subprocess.run(command, stdout=subprocess.DEVNULL)
-    if process.returncode in (130, -2):
-        raise KeyboardInterrupt
-    if process.returncode != 0:
-        reason = run.manifest().get("error", f"status {process.returncode}")
-        raise ValueError(f"{run.path} failed: {reason}; the same command goes on from there")
-
-
-def collect(task: str, runs: list[Run], out: Path) -> dict[str, Any]:
+def collect(
+    plan: tuning.Plan, budget: Budget, tuned: dict[str, tuning.Tuned], runs: list[Run], out: Path
+) -> dict[str, Any]:
     """The results of finished runs, in the layout of results.json."""
-    rows = []
-    for run in runs:
-        manifest = run.manifest()
+    rows, learners = [], {}
+    manifests = [run.manifest() for run in runs]
+    for run, manifest in zip(runs, manifests, strict=True):
         configuration = manifest["configuration"]
+        name, seed = configuration["name"], configuration["seed"]
         results = {key: value for key, value in manifest["results"].items() if key != "confusion"}
-        name = configuration["learner"]["name"]
-        rows.append({"learner": name, "seed": configuration["seed"], **results, "run": str(run.path.relative_to(out))})
-    data = runs[0].manifest()["data"]
-    return {"task": task, "data": data, "hardware": hardware(), "versions": versions(), "rows": rows}
+        about = {"threads": manifest["threads"], "run": str(run.path.relative_to(out))}
+        rows.append({"learner": name, "seed": seed, **results, **about})
+        learners[name] = configuration["learner"] | {"tuning": tuned[name]._asdict() if name in tuned else None}
+    return {
+        "task": plan.task,
+        "data": manifests[0]["data"],
+        "budget": dataclasses.asdict(budget),
+        "tuning": {"trials": plan.trials, "budget": dataclasses.asdict(plan.budget)} if plan.trials else None,
+        "processes": plan.processes,
+        "hardware": manifests[0]["hardware"] | {"torch_threads": manifests[0]["threads"]},
+        "versions": manifests[0]["versions"],
+        "commit": manifests[0]["commit"],
+        "learners": learners,
+        "rows": rows,
+    }
+
+
+def _command(arguments: list[str]) -> list[str]:
+    """The command to print beside published results: without the folder, which is the reader's own."""
+    kept = []
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        if word != "--out" and before != "--out" and not word.startswith("--out="):
+            kept.append(word)
+    return ["neuro", *kept]

@@ -1,9 +1,15 @@
 """Named full configurations: what `neuro train` starts from, and what `neuro compare` compares.
 
-The budget is the task's, the same for every learner; the settings are a learner's own defaults.
+The budget is the task's, the same for every learner. A learner has its own defaults; a variant is a learner
+with other settings (an architecture, say) under a name of its own, and stands wherever a learner's name does.
 """
 
+import dataclasses
+from typing import Any
+
 from neuro.learners import LEARNERS
+from neuro.learners.backprop import Backprop
+from neuro.learners.forward_forward import ForwardForward
 from neuro.units import unknown
 from tasks import TASKS
 from tasks.harness import Budget, Training
@@ -11,16 +17,37 @@ from tasks.harness import Budget, Training
 BUDGETS = {
     "digits": Budget(samples=70_000),  # 54 passes over 1,287 images
     "mnist": Budget(samples=1_080_000, evaluations=20),  # 20 passes over 54,000 images
+    "cifar10": Budget(samples=1_350_000, evaluations=30),  # 30 passes over 45,000 images
 }
 
+VARIANTS: dict[str, Any] = {
+    "backprop-5x256": Backprop(hidden=(256,) * 5, activation="elu"),
+    "forward-forward-wide": ForwardForward(
+        hidden=(1000, 1000), lr_softmax=3e-4, dropout=0.2, precision="bfloat16", batch_size=128
+    ),
+}
 
-def training(task: str, learner: str, seed: int = 0) -> Training:
-    """The configuration of a learner on a task."""
+NAMES = (*LEARNERS, *VARIANTS)
+
+
+def named_learner(name: str) -> Any:
+    """The learner or variant of a name. ValueError with the nearest name if there is none."""
+    if name not in NAMES:
+        raise ValueError(unknown("learner", name, NAMES))
+    return VARIANTS[name] if name in VARIANTS else LEARNERS[name]()
+
+
+def settings(learner: Any) -> str:
+    """The settings of a learner that are not its class's defaults, as text; empty if all are."""
+    values = {field.name: (getattr(learner, field.name), field.default) for field in dataclasses.fields(learner)}
+    return ", ".join(f"{name}={value!r}" for name, (value, default) in values.items() if value != default)
+
+
+def training(task: str, name: str, seed: int = 0) -> Training:
+    """The configuration of a learner or variant on a task."""
     if task not in TASKS:
         raise ValueError(unknown("task", task, TASKS))
-    if learner not in LEARNERS:
-        raise ValueError(unknown("learner", learner, LEARNERS))
-    return Training(task, LEARNERS[learner](), BUDGETS.get(task, Budget()), seed)
+    return Training(task, name, named_learner(name), BUDGETS.get(task, Budget()), seed)
 
 
-RECIPES = {f"{task}_{learner}".replace("-", "_"): (task, learner) for task in TASKS for learner in LEARNERS}
+RECIPES = {f"{task}_{name}".replace("-", "_"): (task, name) for task in TASKS for name in NAMES}

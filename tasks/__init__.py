@@ -1,8 +1,8 @@
 """The registry of tasks: name -> function that loads it."""
 
-from tasks import digits, mnist
+from tasks import cifar10, digits, mnist
 
-TASKS = {"digits": digits.load, "mnist": mnist.load}
+TASKS = {"digits": digits.load, "mnist": mnist.load, "cifar10": cifar10.load}
 
 # Data that lie outside the package: modules with get() and status().
-DATA = {"mnist": mnist}
+DATA = {"mnist": mnist, "cifar10": cifar10}

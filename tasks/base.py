@@ -1,10 +1,11 @@
 """What a task is: a problem, three splits of its samples, where the data come from.
 
-Axes: n sample, I input.
+Axes: n sample, B sample of a batch, I input, K number.
 """
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from neuro.learners.base import Batch, Problem
 from neuro.seeds import child
+from tasks.augment import AUGMENTATIONS, N_NUMBERS, augmented
 
 DEFAULT_PASSES = 20  # over the training split, where no budget says how many
 
@@ -24,18 +26,41 @@ class DataError(ValueError):
 
 
 class Split(NamedTuple):
-    """inputs_nI: float32 in [0, 1]; labels_n: int64."""
+    """inputs_nI: float32 in [0, 1], or uint8, which stands for 255ths; labels_n: int64."""
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[np.float32] | NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    def batch(self, rows: NDArray) -> Batch:
-        return Batch(torch.from_numpy(self.inputs[rows]), torch.from_numpy(self.labels[rows]))
+    def batch(self, rows: NDArray, alter: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Batch:
+        """Samples as a learner sees them. alter: of the inputs as they are stored, before they become float32."""
+        inputs = torch.from_numpy(self.inputs[rows])
+        inputs = alter(inputs) if alter else inputs
+        if inputs.dtype == torch.uint8:
+            inputs = inputs.float().div_(255.0)
+        return Batch(inputs, torch.from_numpy(self.labels[rows]))
+
+
+class Augmentation(NamedTuple):
+    """What is done to each training image. name: of tasks.augment; shape: of one image."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    def numbers(self, n: int, seed: int, n_pass: int) -> NDArray[np.float64]:
+        """Those of every place in a pass over n samples [n, K]."""
+        return child(seed, "augment", n_pass).random((n, N_NUMBERS))
+
+    def apply(self, rows_BI: torch.Tensor, numbers_BK: NDArray) -> torch.Tensor:
+        """Altered copies of rows."""
+        return augmented(self.name, rows_BI, self.shape, torch.from_numpy(numbers_BK))
 
 
 @dataclass(frozen=True)
 class Task:
-    """A learning task. source is a key of neuro.references, checksum that of the raw data."""
+    """A learning task. source is a key of neuro.references, checksum that of the raw data.
+
+    augment: what "task" stands for where an augmentation is chosen (a key of tasks.augment.AUGMENTATIONS).
+    """
 
     name: str
     problem: Problem
@@ -46,6 +71,12 @@ class Task:
     licence: str
     data: str
     checksum: str
+    augment: str = "none"
+
+    def augmentation(self, chosen: str) -> Augmentation | None:
+        """An augmentation by name, "task" for the task's own; None if nothing is altered."""
+        name = self.augment if chosen == "task" else chosen
+        return Augmentation(name, self.problem.shape) if AUGMENTATIONS[name] else None
 
 
 def make_task(
@@ -60,17 +91,29 @@ def make_task(
     **about: str,
 ) -> Task:
     """A task whose problem is read off its training split."""
+    mean, std = _moments(train.inputs)
     problem = Problem(
         n_inputs=train.inputs.shape[1],
         n_classes=int(train.labels.max()) + 1,
         n_steps=n_steps,
         dt=dt,
-        input_mean=float(train.inputs.mean()),
-        input_std=float(train.inputs.std()),
+        input_mean=mean,
+        input_std=std,
         shape=shape,
         samples=DEFAULT_PASSES * len(train.labels),
     )
     return Task(name, problem, train, val, test, **about)
+
+
+def _moments(inputs: NDArray) -> tuple[float, float]:
+    """Mean and standard deviation of all inputs, as learners see them."""
+    if inputs.dtype != np.uint8:
+        return float(inputs.mean()), float(inputs.std())
+    parts = np.array_split(inputs, max(len(inputs) // 1000, 1))  # a float of every byte would be a gigabyte
+    counts = sum(np.bincount(part.ravel(), minlength=256) for part in parts)
+    values = np.arange(256) / 255.0
+    mean = np.average(values, weights=counts)
+    return float(mean), float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
 
 
 def split_off(samples: Split, n_held: int, seed: int, name: str) -> tuple[Split, Split]:
@@ -83,20 +126,28 @@ def split_off(samples: Split, n_held: int, seed: int, name: str) -> tuple[Split,
     )
 
 
-def stream(split: Split, samples: int, batch_size: int, seed: int, start: int = 0) -> Iterator[tuple[int, Batch]]:
+def stream(
+    split: Split, samples: int, batch_size: int, seed: int, start: int = 0, augment: Augmentation | None = None
+) -> Iterator[tuple[int, Batch]]:
     """Batches until `samples` samples have been seen, each pass over the split in a new random order.
 
-    The order depends on the seed alone, not on the batch size, and can be entered at any `start`.
+    The order and what is altered depend on the seed alone, not on the batch size, and can be entered at any `start`.
     Yields (samples seen after the batch, batch).
     """
     n = len(split.labels)
     orders: dict[int, NDArray] = {}
+    numbers: dict[int, NDArray] = {}
     while start < samples:
         stop = min(start + batch_size, samples)
         passes = range(start // n, (stop - 1) // n + 1)
+        places = {p: slice(max(start - p * n, 0), stop - p * n) for p in passes}
         orders = {p: orders[p] if p in orders else child(seed, "order", p).permutation(n) for p in passes}
-        rows = np.concatenate([orders[p][max(start - p * n, 0) : stop - p * n] for p in passes])
-        yield stop, split.batch(rows)
+        rows = np.concatenate([orders[p][places[p]] for p in passes])
+        alter = None
+        if augment:
+            numbers = {p: numbers[p] if p in numbers else augment.numbers(n, seed, p) for p in passes}
+            alter = functools.partial(augment.apply, numbers_BK=np.concatenate([numbers[p][places[p]] for p in passes]))
+        yield stop, split.batch(rows, alter)
         start = stop
 
 

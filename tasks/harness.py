@@ -1,8 +1,12 @@
 """The only training loop: one configuration, one run folder, the same treatment for every learner.
 
-The test split is read once, at the end. A run killed at any moment goes on from its last checkpoint and
-ends with the same bits: the order of samples depends on the seed and on how many were seen, and all else
-that changes lies in the checkpoint.
+The test split is read once, at the end; a trial of tuning never reads it. One rule stops early: with patience > 0
+training ends after so many evaluations in a row without a better validation accuracy, and the weights of the best
+one (of equal ones the first) answer on the test split. With patience 0 it uses its whole budget and the last answer.
+
+A run killed at any moment goes on from its last checkpoint and ends with the same bits: the order of samples
+depends on the seed and on how many were seen, and all else that changes lies in the checkpoint. The best weights
+lie in a file of their own, written before the checkpoint: after a kill in between they are written again.
 """
 
 import dataclasses
@@ -15,22 +19,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from neuro.files import write_whole
 from neuro.learners import LEARNERS
-from neuro.learners.base import Learner, LearnerState, from_tensors, n_weights, to_tensors
+from neuro.learners.base import LearnerState, n_weights
 from neuro.progress import Progress
 from neuro.references import sources
 from neuro.runs import Run, RunError, lock, open_run, read_metrics
-from neuro.units import check, param, unknown
+from neuro.units import check, choice, param, unknown
 from tasks import TASKS
+from tasks.augment import AUGMENTATIONS
 from tasks.base import Task, stream
-from tasks.metrics import PeakMemory, evaluate
+from tasks.checkpoint import load_tensors, save_tensors
+from tasks.energy import Energy, EnergyMeter, estimate
+from tasks.metrics import PeakMemory, architecture, evaluate, settle
 
 CHECKPOINT_S = 20.0  # seconds of training between checkpoints
+N_WATCHED = 64  # validation samples in whose inference spikes are told from graded inputs
 
 
 class Diverged(ValueError):
@@ -43,13 +50,20 @@ class Budget:
 
     samples: int = param("samples", "training samples shown in all, repeats included", default=50_000, above=0)
     evaluations: int = param("1", "evaluations on the validation split, evenly spaced", default=15, above=0)
+    patience: int = param(
+        "1", "evaluations in a row without a better one that end training; 0: never", default=0, minimum=0
+    )
+    augment: str = choice(
+        "how training images are altered; task: the task's own way", ("task", *AUGMENTATIONS), default="task"
+    )
 
 
 @dataclass(frozen=True)
 class Training:
-    """A complete configuration of one training."""
+    """A complete configuration of one training. name: under which the learner or its variant is listed."""
 
     task: str
+    name: str
     learner: Any
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
@@ -57,10 +71,11 @@ class Training:
 
 def to_json(training: Training) -> dict[str, Any]:
     """A configuration as plain data; `from_json` is its inverse."""
-    name = next(name for name, cls in LEARNERS.items() if cls is type(training.learner))
+    kind = next(name for name, cls in LEARNERS.items() if cls is type(training.learner))
     return {
         "task": training.task,
-        "learner": {"name": name, **dataclasses.asdict(training.learner)},
+        "name": training.name,
+        "learner": {"kind": kind, **dataclasses.asdict(training.learner)},
         "budget": dataclasses.asdict(training.budget),
         "seed": training.seed,
     }
@@ -69,11 +84,11 @@ def to_json(training: Training) -> dict[str, Any]:
 def from_json(data: Mapping[str, Any]) -> Training:
     """A configuration from a manifest."""
     fields = dict(data["learner"])
-    name = fields.pop("name")
-    if name not in LEARNERS:
-        raise ValueError(unknown("learner", name, LEARNERS))
+    kind = fields.pop("kind")
+    if kind not in LEARNERS:
+        raise ValueError(unknown("learner", kind, LEARNERS))
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-    return Training(data["task"], LEARNERS[name](**fields), Budget(**data["budget"]), data["seed"])
+    return Training(data["task"], data["name"], LEARNERS[kind](**fields), Budget(**data["budget"]), data["seed"])
 
 
 def load_task(name: str) -> Task:
@@ -83,16 +98,21 @@ def load_task(name: str) -> Task:
     return TASKS[name]()
 
 
-def open_training(training: Training, name: str, parent: Path) -> Run:
-    """A run folder for a training, after its parameters have been checked."""
+def open_training(
+    training: Training, name: str, parent: Path, *, kind: str = "training", threads: int | None = None
+) -> Run:
+    """A run folder for a training, once its parameters are checked. kind: "training", or "trial" (validation only).
+
+    threads: of torch, by default those that it has now.
+    """
     check(training.learner)
     check(training.budget)
     return open_run(
         parent,
         name,
         to_json(training),
-        kind="training",
-        threads=torch.get_num_threads(),
+        kind=kind,
+        threads=threads or torch.get_num_threads(),
         references=sources(training.learner),
     )
 
@@ -110,7 +130,7 @@ def train(run: Run) -> None:
             task = load_task(training.task)
             data = {"name": task.name, "data": task.data, "licence": task.licence, "sha256": task.checksum}
             run.update(data=data, references=sources(training.learner, task))
-            results = fit(training, task, run)
+            results = {"trial": _trial, "training": _results}[manifest["kind"]](training, task, run)
         except KeyboardInterrupt:
             run.finish("interrupted")
             raise
@@ -127,16 +147,23 @@ class _Progress:
     seen: int = 0
     train_s: float = 0.0
     peak_mb: float = 0.0
+    measured_j: float = 0.0  # by NVML; 0 without it
     val_accuracy: float = 0.0
+    best_accuracy: float = -1.0
+    best_seen: int = 0
+    n_worse: int = 0  # evaluations since the best
 
 
-def fit(training: Training, task: Task, run: Run) -> dict[str, Any]:
-    """Train within the budget from the last checkpoint on; returns the results that stand in tables."""
+def fit(training: Training, task: Task, run: Run) -> tuple[LearnerState, _Progress]:
+    """Train within the budget from the last checkpoint on; returns the state that answers."""
     learner, budget = training.learner, training.budget
     memory = PeakMemory()
     state = learner.init(task.problem._replace(samples=budget.samples), training.seed)
     progress = _load_checkpoint(run, state)
-    batches = stream(task.train, budget.samples, learner.batch_size, training.seed, progress.seen)
+    energy = EnergyMeter(state)
+    n_samples = progress.seen if _has_stopped(progress, budget) else budget.samples
+    altered = task.augmentation(budget.augment)
+    batches = stream(task.train, n_samples, learner.batch_size, training.seed, progress.seen, altered)
     title = f"{run.manifest()['name']}, seed {training.seed}"
     last_checkpoint = start = time.perf_counter()
     with Progress(title, budget.samples, "samples") as bar:
@@ -146,39 +173,106 @@ def fit(training: Training, task: Task, run: Run) -> dict[str, Any]:
             is_due = _is_due(progress.seen, seen, budget)
             progress.seen = seen
             bar.update(seen, f"{title}, validation {100 * progress.val_accuracy:.1f} %")
-            now = time.perf_counter()
-            if not is_due and now - last_checkpoint < CHECKPOINT_S:
+            if not is_due and time.perf_counter() - last_checkpoint < CHECKPOINT_S:
                 continue
-            progress.train_s += now - start
+            settle(state)
+            progress.train_s += time.perf_counter() - start
             memory.pause()
+            energy.pause()
             progress.peak_mb = max(progress.peak_mb, memory.peak)
+            progress.measured_j, energy.joules = progress.measured_j + energy.joules, 0.0
             if is_due:
-                found = evaluate(learner, state, task.val)
-                progress.val_accuracy = found.accuracy
-                times = {"seen": seen, "train_s": progress.train_s}
-                run.metrics(split="val", **times, accuracy=found.accuracy, **measured)
+                _look(training, state, task, run, progress, measured)
             _save_checkpoint(run, state, progress)
+            if _has_stopped(progress, budget):
+                break
             memory.resume()
+            energy.resume()
             last_checkpoint = start = time.perf_counter()
-    return _results(learner, state, task, run, progress)
+    if budget.patience:
+        load_tensors(run.path / "best.safetensors", state)
+    return state, progress
 
 
-def _results(learner: Learner, state: LearnerState, task: Task, run: Run, progress: _Progress) -> dict[str, Any]:
-    found = evaluate(learner, state, task.test)
-    confusion = found.confusion_CC.tolist()
-    times = {"seen": progress.seen, "train_s": progress.train_s}
-    run.metrics(split="test", **times, accuracy=found.accuracy, confusion=confusion)
+def _look(
+    training: Training, state: LearnerState, task: Task, run: Run, progress: _Progress, measured: Mapping[str, float]
+) -> None:
+    """Evaluate on the validation split, and with patience keep the weights if none were better."""
+    accuracy = progress.val_accuracy = evaluate(training.learner, state, task.val).accuracy
+    run.metrics(split="val", seen=progress.seen, train_s=progress.train_s, accuracy=accuracy, **measured)
+    progress.n_worse += 1
+    if accuracy > progress.best_accuracy:
+        progress.best_accuracy, progress.best_seen, progress.n_worse = accuracy, progress.seen, 0
+        if training.budget.patience:
+            save_tensors(run.path / "best.safetensors", state, {})
+
+
+def _has_stopped(progress: _Progress, budget: Budget) -> bool:
+    return 0 < budget.patience <= progress.n_worse
+
+
+def _trial(training: Training, task: Task, run: Run) -> dict[str, Any]:
+    """The results of a trial of tuning: accuracy on the validation split, 0 where learning diverged."""
+    try:
+        _, progress = fit(training, task, run)
+    except Diverged as error:
+        return {"val_accuracy": 0.0, "diverged": str(error)}
+    return _of_training(training, progress)
+
+
+def _of_training(training: Training, progress: _Progress) -> dict[str, Any]:
+    """What a training has come to, without the test split."""
+    stops_early = training.budget.patience > 0
     return {
-        "test_accuracy": found.accuracy,
-        "val_accuracy": progress.val_accuracy,
+        "val_accuracy": progress.best_accuracy if stops_early else progress.val_accuracy,
+        "seen": progress.seen,
+        "answers_seen": progress.best_seen if stops_early else progress.seen,
         "train_s": progress.train_s,
         "samples_per_s": progress.seen / progress.train_s,
         "peak_mb": progress.peak_mb,
+    }
+
+
+def _results(training: Training, task: Task, run: Run) -> dict[str, Any]:
+    """Train, then read the test split: the results that stand in tables."""
+    learner = training.learner
+    state, progress = fit(training, task, run)
+    meter = EnergyMeter(state)
+    found = evaluate(learner, state, task.test)
+    meter.pause()
+    confusion = found.confusion_CC.tolist()
+    row = {"seen": progress.seen, "train_s": progress.train_s, "accuracy": found.accuracy, "confusion": confusion}
+    run.metrics(split="test", **row)
+    return {
+        "test_accuracy": found.accuracy,
+        **_of_training(training, progress),
+        "architecture": architecture(state),
         "n_weights": n_weights(state),
         "spikes_per_sample": found.spikes_per_sample,
         "synaptic_events_per_sample": found.synaptic_events_per_sample,
+        **_energy(training, state, task, progress, meter, found.synaptic_events_per_sample),
         "uses": sorted(learner.uses),
         "confusion": confusion,
+    }
+
+
+def _energy(
+    training: Training, state: LearnerState, task: Task, progress: _Progress, meter: EnergyMeter, events: float
+) -> dict[str, Any]:
+    """Joules of training and of inference, a sample and in all (inference: of the test split)."""
+    n_test = len(task.test.labels)
+    if meter.works and progress.measured_j > 0:
+        energy = Energy(progress.measured_j / progress.seen, meter.joules / n_test, "measured")
+    else:
+        _, batch = next(stream(task.train, training.budget.samples, training.learner.batch_size, training.seed))
+        watched = task.val.batch(np.arange(min(N_WATCHED, len(task.val.labels))))
+        energy = estimate(training.learner, state, batch, watched, events)
+    return {
+        "energy": energy.how,
+        "training_j_per_sample": energy.training_j,
+        "training_j": energy.training_j * progress.seen,
+        "inference_j_per_sample": energy.inference_j,
+        "inference_j": energy.inference_j * n_test,
     }
 
 
@@ -194,11 +288,8 @@ def _check_finite(measured: Mapping[str, float], seen: int) -> None:
 
 
 def _save_checkpoint(run: Run, state: LearnerState, progress: _Progress) -> None:
-    temporary = run.path / "checkpoint.tmp"
-    tensors = {name: tensor.contiguous() for name, tensor in to_tensors(state).items()}
     header = {key: repr(value) for key, value in dataclasses.asdict(progress).items()}
-    save_file(tensors, temporary, metadata=header)
-    os.replace(temporary, run.path / "checkpoint.safetensors")
+    save_tensors(run.path / "checkpoint.safetensors", state, header)
 
 
 def _load_checkpoint(run: Run, state: LearnerState) -> _Progress:
@@ -206,12 +297,7 @@ def _load_checkpoint(run: Run, state: LearnerState) -> _Progress:
     path = run.path / "checkpoint.safetensors"
     progress = _Progress()
     if path.exists():
-        try:
-            with safe_open(path, "pt") as file:
-                header = file.metadata()
-                from_tensors(state, {name: file.get_tensor(name) for name in file.keys()})
-        except (SafetensorError, KeyError, RuntimeError) as error:
-            raise RunError(f"{path} is damaged ({error}); remove it to start this run from its beginning") from None
+        header = load_tensors(path, state)
         values = {f.name: f.type(header[f.name]) for f in dataclasses.fields(_Progress)}  # type: ignore[operator]
         progress = _Progress(**values)
     rows = [row for row in read_metrics(run.path) if row["seen"] <= progress.seen and row["split"] == "val"]

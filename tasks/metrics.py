@@ -1,4 +1,4 @@
-"""What is measured of a learner: accuracy, confusions, work of inference, peak memory."""
+"""What is measured of a learner: accuracy, confusions, work of inference, its layers, peak memory."""
 
 import contextlib
 import resource
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from neuro.learners.base import Learner, LearnerState
@@ -42,11 +43,44 @@ def evaluate(learner: Learner, state: LearnerState, split: Split) -> Evaluation:
     )
 
 
+def architecture(state: LearnerState) -> str:
+    """Inputs and units of each layer of the network that answers, lowest first; c8k3: 8 channels, kernels of 3 x 3.
+
+    What repeats is written once, as in 784-5x256-10 or 784-3x(c32k3-256)-10. Empty where a learner names no layers.
+    """
+    shapes = [tuple(state.weights[names[0]].shape) for names in state.layers]
+    sizes = [f"c{shape[0]}k{shape[-1]}" if len(shape) == 4 else str(shape[0]) for shape in shapes]
+    return f"{state.problem.n_inputs}-{_folded(sizes)}" if sizes else ""
+
+
+def _folded(sizes: list[str]) -> str:
+    """Sizes joined by dashes; a sequence that follows itself is written once, with the number of times."""
+    best_period, best_times = 1, 1
+    for period in range(1, len(sizes) // 2 + 1):
+        times = 1
+        while sizes[times * period : (times + 1) * period] == sizes[:period]:
+            times += 1
+        if times > 1 and times * period > best_times * best_period:
+            best_period, best_times = period, times
+    first, rest = sizes[:best_period], sizes[best_period * best_times :]
+    unit = first[0] if best_period == 1 else f"({_folded(first)})"
+    text = unit if best_times == 1 else f"{best_times}x{unit}"
+    return f"{text}-{_folded(rest)}" if rest else text
+
+
+def settle(state: LearnerState) -> None:
+    """Wait until all that updates have begun is done, in other processes and on a GPU, so that times are true."""
+    weights = state.weights  # a state that other processes change waits here
+    for device in {weight.device for weight in weights.values() if weight.is_cuda}:
+        torch.cuda.synchronize(device)
+
+
 class PeakMemory:
     """Peak resident memory of training above what the process held before it, in MB.
 
     `pause` and `resume` leave evaluations out. On Linux the peak is reset, so that what came before does
-    not count; elsewhere it is the peak of the whole process.
+    not count, and processes that the learner started are added, each with its own peak, in which memory that
+    they share counts again; elsewhere it is the peak of this process since its start.
     """
 
     def __init__(self) -> None:
@@ -56,17 +90,28 @@ class PeakMemory:
 
     def resume(self) -> None:
         """Begin to watch."""
-        with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
+        for process in ("self", *_children()):
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{process}/clear_refs").write_text("5")
 
     def pause(self) -> None:
         """Take the peak since `resume` into account."""
-        self.peak = max(self.peak, _peak_mb() - self.base)
+        children = sum(_status_mb("VmHWM:", process) or 0.0 for process in _children())
+        self.peak = max(self.peak, _peak_mb() + children - self.base)
 
 
-def _status_mb(key: str) -> float | None:
+def _children() -> list[str]:
+    """Processes that this one has started and that still run (Linux)."""
+    found: list[str] = []
+    for thread in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += thread.read_text().split()
+    return found
+
+
+def _status_mb(key: str, process: str = "self") -> float | None:
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith(key):
                 return int(line.split()[1]) * 1024 / 1e6
     return None

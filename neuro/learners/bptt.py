@@ -17,25 +17,23 @@ constant rate of 5e-4 that accuracy went up and down by 0.5 % from pass to pass,
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neuro import encode
 from neuro.backends import torch_dense
 from neuro.backends.job import make_job
 from neuro.connectors import Dense
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, anneal
+from neuro.learners.spiking_input import CODES, encoded
 from neuro.learners.surrogate import SURROGATES, spike_function
 from neuro.network import Network, Population, Projection, Source
 from neuro.neurons import leaky_integrator, lif_delta
 from neuro.record import Record
 from neuro.units import choice, param, vary
-
-CODES = ("direct", "rate", "latency")
 
 
 @dataclass(frozen=True)
@@ -93,22 +91,12 @@ class BPTT:
         job = make_job(
             self.network(problem),
             state.weights,
-            {"input": self._encoded(inputs, problem, rng)},
+            {"input": encoded(inputs, problem, self.code, rng)},
             duration=problem.n_steps * problem.dt,
             record=("readout.output",),
         )
         record = torch_dense.run(job, spike_function(self.surrogate, self.slope))
         return record.traces["readout.output"].mean(0), record
-
-    def _encoded(self, inputs: Tensor | Events, problem: Problem, rng: np.random.Generator) -> Any:
-        if isinstance(inputs, Events):
-            return inputs
-        values_BI = inputs.flatten(1)
-        if self.code == "direct":
-            return values_BI
-        if self.code == "rate":
-            return encode.rate(values_BI.numpy(), problem.n_steps, problem.dt, rng, max_rate=1.0 / problem.dt)
-        return encode.latency(values_BI.numpy(), problem.n_steps * problem.dt)
 
     def network(self, problem: Problem) -> Network:
         """The network that is trained; it runs on any backend."""

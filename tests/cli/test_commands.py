@@ -1,5 +1,6 @@
 """The neuro command: what it prints, and that bad input is one clear line and status 2."""
 
+import dataclasses
 import json
 import sys
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from neuro.runs import open_run
-from simulations import cli
-from simulations.recipes import RECIPES
+from simulations import cli, report
+from simulations.recipes import RECIPES, VARIANTS, training
+from tasks.harness import Budget, from_json
 
 
 def neuro(monkeypatch, *words):
@@ -31,12 +33,22 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 BAD = [
     (["compare", "mnst"], "did you mean 'mnist'"),
     (["compare", "digits", "--learners", "bppt"], "did you mean 'bptt'"),
+    (["compare", "digits", "--learners", "backprop-5x25"], "did you mean 'backprop-5x256'"),
+    (["compare", "digits", "--tune", "0"], "above 0"),
+    (["compare", "digits", "--tune", "-3"], "above 0"),
+    (["compare", "digits", "--tune-samples", "500"], "needs --tune N"),
+    (["compare", "digits", "--tune", "3", "--tune-samples", "90000000"], "give less"),
+    (["compare", "digits", "--patience", "-1"], "at least 0"),
+    (["compare", "digits", "--processes", "0"], "above 0"),
+    (["compare", "digits", "--processes", "10000"], "give at most"),
     (["compare", "digits", "--seeds", "0"], "above 0"),
     (["compare", "digits", "--samples", "-5"], "above 0"),
     (["compare", "digits", "--smples", "5"], "did you mean '--samples'"),
     (["compare", "digits", "--publish", "../x"], "letters, digits"),
     (["compare", "mnist"], "neuro data get mnist"),
     (["train", "digits_bpt"], "did you mean 'digits_bptt'"),
+    (["train", "digits_backprop_5x25"], "did you mean 'digits_backprop_5x256'"),
+    (["train", "digits_bptt", "--budget.patience", "-1"], "at least 0"),
     (["train", "digits_bptt", "--learner.lrr", "1"], "did you mean '--learner.lr'"),
     (["train", "digits_bptt", "--learner.lr", "abc"], "--learner.lr"),
     (["train", "digits_bptt", "--learner.lr", "-1"], "above 0"),
@@ -81,7 +93,17 @@ def test_every_command_has_help(monkeypatch, capsys, words):
 def test_list_names_everything_that_is_registered(monkeypatch, capsys):
     assert neuro(monkeypatch, "list") == 0
     text = capsys.readouterr().out
-    for name in ("mnist", "digits", "bptt", "lif_delta", "pair_stdp", "torch_dense", "stdp_window", *RECIPES):
+    for name in (
+        "mnist",
+        "digits",
+        "bptt",
+        "lif_delta",
+        "pair_stdp",
+        "torch_dense",
+        "stdp_window",
+        *RECIPES,
+        *VARIANTS,
+    ):
         assert name in text
 
 
@@ -90,8 +112,13 @@ def test_compare_writes_its_results_and_goes_on_with_the_same_folder(monkeypatch
     assert neuro(monkeypatch, *words) == 0
     first = json.loads((tmp_path / "cmp" / "results.json").read_text())
     (row,) = first["rows"]
-    keys = "learner seed test_accuracy val_accuracy train_s samples_per_s peak_mb n_weights spikes_per_sample"
-    assert {*keys.split(), "synaptic_events_per_sample", "uses", "run"} == set(row)
+    keys = """learner seed test_accuracy val_accuracy seen answers_seen train_s samples_per_s peak_mb architecture
+        n_weights spikes_per_sample synaptic_events_per_sample energy training_j_per_sample training_j
+        inference_j_per_sample inference_j uses threads run"""
+    assert set(keys.split()) == set(row)
+    assert (row["seen"], row["answers_seen"], row["architecture"]) == (3000, 3000, "64-5x256-10")
+    dense_macs = 64 * 256 + 4 * 256 * 256 + 256 * 10  # no input of theirs is exactly zero
+    assert row["inference_j_per_sample"] == pytest.approx(dense_macs * 4.6e-12) and row["energy"] == "estimated"
     assert row["n_weights"] == 2 * (64 * 256 + 4 * 256 * 256 + 256 * 10)
     assert (tmp_path / "cmp" / row["run"] / "manifest.json").exists()
     report = (tmp_path / "cmp" / "report.html").read_text()
@@ -101,9 +128,51 @@ def test_compare_writes_its_results_and_goes_on_with_the_same_folder(monkeypatch
     assert second["rows"][0] == row and [r["seed"] for r in second["rows"]] == [0, 1]
     published = (tmp_path / "docs" / "results" / "small.md").read_text()
     assert "neuro compare digits" in published and "counter-current" in published
-    assert json.loads((tmp_path / "docs" / "results" / "small.json").read_text()) == second
+    public = json.loads((tmp_path / "docs" / "results" / "small.json").read_text())
+    assert public.pop("command").startswith("neuro compare digits") and "--out" not in published and public == second
+    for part in (second["data"]["sha256"], "loss_scale=128.0", "Seeds: [0, 1]", "torch 2", "estimated"):
+        assert part in published
     assert neuro(monkeypatch, *words[:-4], "--samples", 4000, "--out", "cmp") == 2
     assert "another --out" in capsys.readouterr().err
+
+
+def test_a_variant_stands_wherever_a_learner_does(monkeypatch, capsys, tmp_path):
+    assert neuro(monkeypatch, "train", "digits_backprop_5x256", "--budget.samples", 500, "--out", "runs") == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    configuration = json.loads((run / "manifest.json").read_text())["configuration"]
+    assert configuration["name"] == "backprop-5x256"
+    assert from_json(configuration) == dataclasses.replace(
+        training("digits", "backprop-5x256"), budget=Budget(samples=500, evaluations=15)
+    )
+    words = ["--learners", "backprop-5x256", "--samples", 500, "--patience", 2, "--out", "cmp"]
+    assert neuro(monkeypatch, "compare", "digits", *words) == 0
+    results = json.loads((tmp_path / "cmp" / "results.json").read_text())
+    assert [row["learner"] for row in results["rows"]] == list(results["learners"]) == ["backprop-5x256"]
+    assert results["learners"]["backprop-5x256"]["kind"] == "backprop" and results["budget"]["patience"] == 2
+    assert "activation=&#x27;elu&#x27;" in (tmp_path / "cmp" / "report.html").read_text()
+
+
+def test_the_report_of_twenty_learners_keeps_its_width(tmp_path):
+    """Twenty curves that differ in colour or line, and confusions in rows of five."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "manifest.json").write_text(json.dumps({"results": {"confusion": np.eye(10, dtype=int).tolist()}}))
+    (run / "metrics.jsonl").write_text('{"split": "val", "seen": 1, "train_s": 1.0, "accuracy": 0.5}\n')
+    rows = [{"learner": f"learner-{k}", "seed": 0, "run": "run", "threads": 1} for k in range(20)]
+    results = {"task": "digits", "rows": rows, "hardware": {"processor": "a processor"}}
+    for ax in report.learning_curves(results, tmp_path).axes:
+        assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 20
+    figure = report.confusions(results, tmp_path)
+    assert len(figure.axes) == 20 and figure.axes[0].get_gridspec().ncols == 5
+
+
+def test_an_interrupted_simulation_promises_no_resuming(monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulations.run.run_simulation", interrupted)
+    assert neuro(monkeypatch, "simulate", "stdp_window") == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_simulate_then_plot(monkeypatch, capsys, tmp_path):

@@ -18,6 +18,7 @@ LAYERS = [
     {"events", "record", "network", "weights", "encode", "spike_statistics"},
     {"backends"},
     {"learners", "interop"},
+    {"audit", "audit_measures", "audit_probes"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 FREE_OF_LEVELS = {"runs": {"units", "references", "seeds", "progress", "files"}, "plot": {"units"}}

@@ -21,6 +21,7 @@ SHORT = {
     "brunel": {"scale": 0.1, "duration": 700.0},
     "coba": {"duration": 400.0},
     "cortical_microcircuit": {"scale": 0.02, "duration": 400.0, "settle": 100.0},
+    "counter_current_autoencoder": {"samples": 1000, "points": 4},
     "cuba": {"duration": 400.0},
     "izhikevich_network": {"duration": 1200.0},
     "izhikevich_patterns": {"duration": 160.0},
@@ -81,7 +82,8 @@ def test_every_axis_has_a_unit_and_the_caption_names_the_run(name, runs):
     caption = figure.get_supxlabel()
     manifest = read_manifest(runs[name])
     step = ["dt 0.1 ms"] if "dt" in manifest["configuration"] else []  # else the publication's, named in the docstring
-    for part in (*step, "backend event", "seed 0", f"neuro {manifest['versions']['neuro']}"):
+    backend = ["backend event"] if "backend" in manifest["configuration"] else []  # else no network of spiking neurons
+    for part in (*step, *backend, "seed 0", f"neuro {manifest['versions']['neuro']}"):
         assert part in caption.replace("\n", " ")
     assert runs[name].name in caption
 

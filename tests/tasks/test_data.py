@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from neuro.seeds import child
 from tasks import TASKS, digits, mnist
@@ -17,6 +18,8 @@ from tasks.download import download, sha256
 
 REAL = Path(os.environ.get("NEURO_DATA", "/nonexistent")) / "mnist"
 needs_mnist = pytest.mark.skipif(not REAL.exists(), reason="real MNIST is not in $NEURO_DATA")
+needs_cifar10 = pytest.mark.skipif(not (REAL.parent / "cifar10").exists(), reason="real CIFAR-10 is not in $NEURO_DATA")
+needs = {"mnist": needs_mnist, "cifar10": needs_cifar10}
 
 
 def idx(array):
@@ -43,14 +46,13 @@ def fake_mnist(tmp_path, monkeypatch):
     return tmp_path / "mnist"
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in TASKS if name != "mnist"] + [pytest.param("mnist", marks=needs_mnist)]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs[name]) if name in needs else name for name in TASKS])
 def test_splits_share_no_sample_and_lie_in_range(name):
     task = TASKS[name]()
     splits = task.train, task.val, task.test
     for split in splits:
-        assert split.inputs.dtype == np.float32 and 0 <= split.inputs.min() and split.inputs.max() <= 1
+        inputs = split.batch(np.arange(len(split.labels))[:1000]).inputs
+        assert inputs.dtype == torch.float32 and 0 <= inputs.min() and inputs.max() <= 1
         assert set(np.unique(split.labels)) == set(range(task.problem.n_classes))
         assert split.inputs.shape == (len(split.labels), task.problem.n_inputs)
     rows = [{row.tobytes() for row in split.inputs} for split in splits]

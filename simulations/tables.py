@@ -1,0 +1,216 @@
+"""The tables of a comparison, as text: what was reached, what it cost, how it was tuned, what papers report."""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neuro.audit import COLUMNS, audit
+from neuro.learners import LEARNERS
+from neuro.progress import Progress
+from neuro.references import REFERENCES
+from simulations.recipes import settings
+from tasks.base import Task
+from tasks.energy import ADD_J, MULTIPLY_J, SOURCE
+from tasks.published import PUBLISHED, Published
+
+
+class Group(NamedTuple):
+    """The rows of one learner, and the results they belong to."""
+
+    name: str
+    rows: list[dict[str, Any]]
+    results: dict[str, Any]
+
+    def mean(self, key: str) -> float:
+        return statistics.fmean(row[key] for row in self.rows)
+
+    @property
+    def learner(self) -> dict[str, Any]:
+        """Kind, settings and tuning of the learner."""
+        return self.results["learners"][self.name]
+
+    @property
+    def paper(self) -> Published | None:
+        return PUBLISHED.get((self.results["task"], self.name))
+
+
+class Column(NamedTuple):
+    """A column of a table: its title, and its text for one learner."""
+
+    title: str
+    text: Callable[[Group], str]
+
+
+def by_learner(results: dict[str, Any]) -> list[Group]:
+    """Rows of each learner, in the order of their first appearance."""
+    names = dict.fromkeys(row["learner"] for row in results["rows"])
+    return [Group(name, [row for row in results["rows"] if row["learner"] == name], results) for name in names]
+
+
+def _accuracy(group: Group) -> str:
+    values = [100 * row["test_accuracy"] for row in group.rows]
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{spread}"
+
+
+def _paper(group: Group) -> str:
+    return f"{100 * group.paper.accuracy:.2f} [{group.paper.source}]" if group.paper else "none known"
+
+
+def _settings(group: Group) -> str:
+    """What differs from the learner's defaults, and whether it was tuned."""
+    tuned, kind = group.learner["tuning"], group.learner["kind"]
+    fields = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in group.learner.items()
+        if key not in ("tuning", "kind")
+    }
+    if tuned is None:
+        return settings(LEARNERS[kind](**fields)) or "default"
+    changed = settings(LEARNERS[kind](**{key: v for key, v in fields.items() if key not in tuned["values"]}))
+    values = ", ".join(f"{key}={value:.3g}" for key, value in tuned["values"].items())
+    return f"{changed}{'; ' * bool(changed)}tuned: {values}"
+
+
+def _energy(key: str) -> Callable[[Group], str]:
+    def text(group: Group) -> str:
+        microjoules = 1e6 * group.mean(key)
+        how = "/".join(dict.fromkeys(row["energy"] for row in group.rows))
+        return f"{microjoules:,.{1 if microjoules < 100 else 0}f} {how}"
+
+    return text
+
+
+def _mean(key: str, digits: int = 0) -> Callable[[Group], str]:
+    return lambda group: f"{group.mean(key):,.{digits}f}"
+
+
+NAME = Column("learner", lambda group: group.name)
+REACHED = (
+    NAME,
+    Column("architecture", lambda group: group.rows[0]["architecture"] or "not layered"),
+    Column("test accuracy, %", _accuracy),
+    Column("paper, %", _paper),
+    Column("seeds", lambda group: str(len(group.rows))),
+    Column("samples seen", _mean("seen")),
+    Column("settings", _settings),
+    Column("uses", lambda group: ", ".join(use.replace("_", " ") for use in group.rows[0]["uses"])),
+)
+COST = (
+    NAME,
+    Column("training, s", _mean("train_s", 1)),
+    Column("samples/s", _mean("samples_per_s")),
+    Column("peak memory, MB", _mean("peak_mb")),
+    Column("weights", lambda group: f"{group.rows[0]['n_weights']:,}"),
+    Column("training energy, µJ/sample", _energy("training_j_per_sample")),
+    Column("inference energy, µJ/sample", _energy("inference_j_per_sample")),
+    Column("spikes/sample", _mean("spikes_per_sample")),
+    Column("synaptic events/sample", _mean("synaptic_events_per_sample")),
+)
+LEFT_ALIGNED = {"learner", "architecture", "settings", "uses", "searched", *COLUMNS}
+AUDITED = 32  # samples of the batch on which a learner is audited
+
+
+def tables(results: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """Title -> table, each the titles of its columns and then one row a learner."""
+    groups = by_learner(results)
+    found = {
+        "Result": [[c.title for c in REACHED], *([c.text(group) for c in REACHED] for group in groups)],
+        "Cost": [[c.title for c in COST], *([c.text(group) for c in COST] for group in groups)],
+    }
+    if results["tuning"] is not None:
+        found["Tuning"] = _tuning(groups)
+    return found | {"What a learner needs, measured": results["audit"]}
+
+
+def _tuning(groups: Sequence[Group]) -> list[list[str]]:
+    """What tuning changed, on the validation split of one seed."""
+    rows = [["learner", "trials", "own settings, validation %", "tuned, validation %", "searched"]]
+    for group in groups:
+        tuned = group.learner["tuning"]
+        if tuned is None:
+            rows.append([group.name, "0", "-", "-", "nothing: the learner marks no setting for tuning"])
+            continue
+        ranges = (f"{field} {low:g} to {high:g}" for field, (low, high) in tuned["searched"].items())
+        accuracies = [f"{100 * tuned[key]:.2f}" for key in ("own_accuracy", "best_accuracy")]
+        rows.append([group.name, str(tuned["trials"]), *accuracies, ", ".join(ranges)])
+    return rows
+
+
+def audit_table(learners: dict[str, Any], task: Task) -> list[list[str]]:
+    """What learners were found to need of their networks: titles, then one row a learner; see neuro/audit.py."""
+    batch = task.train.batch(np.arange(AUDITED))
+    rows = [list(COLUMNS)]
+    with Progress("audit", len(learners), "learners") as bar:
+        for n_done, (name, learner) in enumerate(learners.items(), 1):
+            try:
+                found = dataclasses.replace(audit(learner, task.problem, batch), name=name)
+                rows.append([text(found) for text in COLUMNS.values()])
+            except ValueError as reason:
+                rows.append([name, f"not measured: {reason}", *[""] * (len(COLUMNS) - 2)])
+            bar.update(n_done)
+    return rows
+
+
+def papers(results: dict[str, Any]) -> list[str]:
+    """What the figures of papers were reached with, a line for each, and their references."""
+    found = [group for group in by_learner(results) if group.paper]
+    lines = [f"{group.name}: {100 * group.paper.accuracy:.2f} % with {group.paper.setting} [{group.paper.source}]"
+             for group in found if group.paper]  # fmt: skip
+    cited = dict.fromkeys(group.paper.source for group in found if group.paper)
+    return [*lines, *(f"[{key}] {REFERENCES[key]}" for key in cited)]
+
+
+def notes(results: dict[str, Any]) -> list[str]:
+    """What a reader must know of the numbers, a paragraph each."""
+    budget, plan, processes = results["budget"], results["tuning"], results["processes"]
+    text = [
+        f"Equal samples, not equal compute: at most {budget['samples']:,} for each training, repeats included, in the"
+        " same order for every learner; see accuracy against training seconds. Accuracy: mean and sample standard"
+        " deviation over seeds, on the test split, read once, after all else was fixed.",
+        f"Early stopping: after {budget['patience']} evaluations in a row (of {budget['evaluations']} in all) without"
+        " a better validation accuracy; the weights of the best evaluation answer."
+        if budget["patience"]
+        else "No early stopping: every training uses its whole budget, and the last weights answer.",
+        f"Tuning: {plan['trials']} trials for every learner with settings to tune, {plan['budget']['samples']:,}"
+        " samples each, none pruned; scored on the validation split on a seed of their own; the first trial has the"
+        " learner's own settings (optuna's TPE sampler [akiba2019, bergstra2011])."
+        if plan
+        else "Settings are each learner's own; none was tuned for this comparison.",
+        f"Times are of one training, threads: {results['rows'][0]['threads']}"
+        + (f", up to {processes} trainings side by side on the same machine" if processes > 1 else "")
+        + "; evaluations are left out. Peak memory: of training, above what the process held before, processes that a"
+        " learner started included. Weights: feedback networks included. Spikes and synaptic events: of one"
+        " inference; without spikes a synaptic event is a multiply-accumulate with a non-zero input.",
+        f"Energy, estimated: counted operations on 32-bit floats, {1e12 * MULTIPLY_J:.1f} pJ a multiplication and"
+        f" {1e12 * ADD_J:.1f} pJ an addition (45 nm [{SOURCE}]). Training: every multiply-accumulate of the matrix"
+        " products and convolutions of one update, forward and backward, zeros included. Inference: synaptic events,"
+        " additions alone where the input is a spike. Element-wise operations and memory traffic are left out."
+        " Measured: by the GPU's own counter, with all that ran on it.",
+    ]
+    keys = [SOURCE, *(["akiba2019", "bergstra2011"] if plan else [])]
+    text.append(
+        "What a learner needs: found by changing weights, labels or steps and comparing updates (neuro/audit.py);"
+        " contradictions are between this and what the learner declares to use."
+    )
+    return [*text, *(f"[{key}] {REFERENCES[key]}" for key in keys)]
+
+
+def print_tables(results: dict[str, Any]) -> None:
+    """The tables on the terminal, never cut off."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 180
+    for name, (titles, *rows) in tables(results).items():
+        drawn = Table(title=f"{name}, {results['task']}: {results['data']['data']}")
+        for title in titles:
+            drawn.add_column(title, justify="left" if title in LEFT_ALIGNED else "right")
+        for row in rows:
+            drawn.add_row(*row)
+        console.print(drawn)

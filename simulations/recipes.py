@@ -9,7 +9,12 @@ from typing import Any
 
 from neuro.learners import LEARNERS
 from neuro.learners.backprop import Backprop
+from neuro.learners.counter_current_cnn import CounterCurrentCNN
+from neuro.learners.eprop import EProp
 from neuro.learners.forward_forward import ForwardForward
+from neuro.learners.noprop import NoProp
+from neuro.learners.noprop_backprop import NoPropBackprop
+from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
 from neuro.units import unknown
 from tasks import TASKS
 from tasks.harness import Budget, Training
@@ -25,6 +30,12 @@ VARIANTS: dict[str, Any] = {
     "forward-forward-wide": ForwardForward(
         hidden=(1000, 1000), lr_softmax=3e-4, dropout=0.2, precision="bfloat16", batch_size=128
     ),
+    "counter-current-cnn-bfloat16": CounterCurrentCNN(dtype="bfloat16"),
+    "noprop-dt-bfloat16": NoProp(precision="bfloat16"),
+    "noprop-backprop-bfloat16": NoPropBackprop(precision="bfloat16"),
+    "noprop-ct-bfloat16": NoPropCT(precision="bfloat16"),
+    "noprop-fm-bfloat16": NoPropFM(precision="bfloat16"),
+    "eprop-symmetric": EProp(feedback="symmetric"),
 }
 
 NAMES = (*LEARNERS, *VARIANTS)

@@ -6,9 +6,9 @@ INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test lint slow clean
 
-# Compare three learners on real handwritten digits that come with scikit-learn.
+# Compare five learners on real handwritten digits that come with scikit-learn.
 demo: $(INSTALLED)
-	$(BIN)/neuro compare digits
+	$(BIN)/neuro compare digits --learners backprop bptt forward-forward counter-current mono-forward
 
 # Everything but the slow reproductions; under eight minutes on two cores. A process a core, with one thread each.
 test: $(INSTALLED)

@@ -4,7 +4,7 @@ A learner is a black box here: `init`, `update`, the state's weights and their o
 copied, something in the copy is changed, both learn from the same batch with the same random numbers, and the two
 updates (changes of each weight) are compared bit for bit. A layer is below another if it stands before it.
 
-- crossing: an error crosses a layer boundary. Noise of 1e-4, 1e-3 and 1e-2 of a layer's weights changes the update of
+- crossing: an error crosses a layer boundary. Noise of 1e-4 to 1e-1 of a layer's weights changes the update of
   a layer below, each time; so draws that flip now and then (false labels, say) do not count. "only a common scale":
   the updates of all layers below move along one line, by one number (gradients clipped by their common norm).
 - transport: weights carry errors down. A weight matrix gets noise as large as itself, in the null space of all that
@@ -16,8 +16,8 @@ updates (changes of each weight) are compared bit for bit. A layer is below anot
 - update locking: other weights in a layer change the update of a layer below. Draws count here, and so does a common
   scale, which is named. The other weights are noise as large as the old ones, 100 times larger and 100 times smaller.
 - backward locking: a layer waits for what comes down through layers between. Yes, where weights are transported, or
-  where an error crosses and two matrices beside the layers (feedback weights) act on a layer in series: set to zero,
-  one cuts the other off. "feedback network only": in series, but no error crosses, so that the feedback can run beside
+  where an error crosses and two matrices beside the layers (feedback weights) act on a layer in series, downwards: set
+  to zero, the lower one cuts the other off. "feedback network only": in series, but no error crosses, so that the feedback can run beside
   the forward pass.
 - kept over time: the peak of bytes alive in one update grows, from n_steps to twice as many, by at least half a
   float32 for each added step, sample and unit below the top. "no time": n_steps changes nothing.

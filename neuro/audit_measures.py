@@ -15,6 +15,7 @@ from neuro.audit_probes import (
     nudged,
     peak_kept,
     replaced,
+    rounding,
     sines,
     typical_change,
     unseen_change,
@@ -23,7 +24,7 @@ from neuro.audit_probes import (
 from neuro.learners.base import Batch, Learner, Problem, flat, to_tensors
 
 WARM_UP = 5  # updates before the audit: optimisers and weights that start at zero must be under way
-NUDGES = (1e-4, 1e-3, 1e-2, 1e-2)  # two large ones, whose differences stand well above rounding
+NUDGES = (1e-4, 1e-3, 1e-2, 1e-2, 1e-1, 1e-1)  # in pairs where differences stand well above rounding
 SIZES = (1.0, 100.0, 0.01)  # of weights that replace others: draws may come out the same, a clip may be idle
 IS_TURNED = 0.1  # sine between differences: rounding stays far below, differences in many dimensions lie near 1
 IS_TRANSPORT = 1e-2  # typical change of an update: rounding stays below 1e-4, transport lies above 0.1
@@ -62,6 +63,11 @@ class Baseline(NamedTuple):
     def changed(self, changed: Mapping[str, Tensor]) -> list[Tensor]:
         """The update of every layer after tensors were changed."""
         return update_of(self.subject, changed).layers
+
+    def sines(self, layer: int, moves: Sequence[Sequence[Tensor]]) -> list[float]:
+        """Between the differences of other updates of all layers below one."""
+        names = [name for names in self.layers[:layer] for name in names]
+        return sines(self.below(layer), moves, rounding(self.subject, names))
 
     def differing(self, layers: Sequence[Tensor]) -> set[int]:
         """Numbers of the layers whose update differs in any bit."""
@@ -127,7 +133,7 @@ def crossings_of(base: Baseline, changed: Iterable[int], evidence: dict[str, flo
             change = difference(base.below(upper), layers[:upper])
             evidence[f"nudge {size:g}"] = max(change, evidence.get(f"nudge {size:g}", 0.0))
         if moves and reached:
-            part = min(sines(base.below(upper), moves))
+            part = min(base.sines(upper, moves))
             evidence["turned"] = max(part, evidence.get("turned", 0.0))
             found[upper] = reached if part > IS_TURNED else set()
     return found
@@ -203,7 +209,7 @@ def locking_of(base: Baseline, changed: Iterable[int]) -> tuple[str, str]:
             if any(k < layer for k in differing):
                 moves += [layers[:layer], _replacing(base, layer, size)[:layer]]  # a line needs two
         if moves and update != "yes":
-            update = SCALE if max(sines(base.below(layer), moves)) < IS_TURNED else "yes"
+            update = SCALE if max(base.sines(layer, moves)) < IS_TURNED else "yes"
         if forward and update == "yes":
             break
     return update, "yes" if forward else "no"
@@ -223,16 +229,27 @@ def backward_locking_of(base: Baseline, is_crossing: bool, is_transported: bool)
 
 
 def _are_in_series(base: Baseline) -> bool:
-    """Whether one matrix beside the layers acts on a layer only through another."""
-    nudges = {name: nudged(base.subject, [name], 1e-2, base.rng) for name in base.beside}
-    reached = {name: base.differing(base.changed(nudge)) for name, nudge in nudges.items()}
+    """Whether one matrix beside the layers acts on low layers only through another, which acts on no higher ones."""
+    reached = {name: _turned_by(base, name, {}) for name in base.beside}
     for upper, lower in itertools.permutations(base.beside, 2):
-        if reached[lower] and reached[lower] < reached[upper]:
+        above = reached[upper] - reached[lower]
+        if reached[lower] and reached[lower] < reached[upper] and min(above) > max(reached[lower]):
             cut = {lower: torch.zeros_like(base.subject.saved[lower])}
-            still = _differing(base.changed(cut), base.changed(cut | nudges[upper]))
-            if reached[lower] - still:
+            if reached[lower] - _turned_by(base, upper, cut):
                 return True
     return False
+
+
+def _turned_by(base: Baseline, name: str, cut: Mapping[str, Tensor]) -> set[int]:
+    """Layers whose update turns with a matrix, when others are cut off; a common scale does not count."""
+    plain = base.changed(cut) if cut else base.outcome.layers
+    moves = [base.changed(nudged(base.subject, [name], 1e-2, base.rng) | dict(cut)) for _ in range(2)]
+    turned = set()
+    for k in _differing(plain, moves[0]) & _differing(plain, moves[1]):
+        floor = rounding(base.subject, base.layers[k])
+        if sines([plain[k]], [[layers[k]] for layers in moves], floor)[0] > IS_TURNED:
+            turned.add(k)
+    return turned
 
 
 def kept_over_time_of(base: Baseline, evidence: dict[str, float]) -> str:

@@ -96,16 +96,34 @@ def typical_change(base: Sequence[Tensor], other: Sequence[Tensor]) -> float:
     return float(((b - a)[differ].abs() / torch.maximum(a.abs(), b.abs())[differ]).median())
 
 
-def sines(base: Sequence[Tensor], others: Sequence[Sequence[Tensor]]) -> list[float]:
-    """Sines of the angles between the differences of some updates from one; those that are not finite are left out.
+def rounding(subject: Subject, names: Sequence[str]) -> float:
+    """Norm that the difference of two updates of some weights has by rounding alone.
+
+    A stored weight is wrong by up to half its spacing; in a difference of two the variance is 1/6 of its square.
+    """
+    weights = torch.cat([subject.saved[f"weights/{name}"].flatten() for name in names]).abs()
+    spacing = torch.nextafter(weights, torch.full_like(weights, torch.inf)) - weights
+    return float(spacing.double().norm()) / 6**0.5
+
+
+def sines(base: Sequence[Tensor], others: Sequence[Sequence[Tensor]], floor: float = 0.0) -> list[float]:
+    """Sines of the angles between the differences of some updates from one.
 
     All 0 if one number that multiplies the gradient is all that differs: whether the optimiser is plain or has a
-    memory, the differences then lie on one line.
+    memory, the differences then lie on one line. What rounding adds, by its norm `floor`, is taken off; differences
+    that hardly exceed it or are not finite are left out. [1.0] where no two are left.
     """
     a = torch.cat(list(base)).double()
     differences = [torch.cat(list(other)) - a for other in others]
-    lines = [d / d.norm().clamp(min=1e-300) for d in differences if d.isfinite().all()]
-    return [float((u - (u @ v) * v).norm()) for u, v in itertools.combinations(lines, 2)] or [1.0]
+    kept = sorted(
+        (d for d in differences if d.isfinite().all() and d.norm() > 2 * floor), key=lambda d: float(d.norm())
+    )
+    found = []
+    for short, long in itertools.combinations(kept, 2):
+        aside = (short - (short @ long) / (long @ long) * long).norm() ** 2
+        noise = 1.5 * floor**2 * (1 + (short @ short) / (long @ long))
+        found.append(float((aside - noise).clamp(min=0.0).sqrt() / short.norm().clamp(min=1e-300)))
+    return found or [1.0]
 
 
 def replaced(subject: Subject, names: Sequence[str], size: float, rng: torch.Generator) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from neuro.learners import LEARNERS
 from neuro.learners.backprop import Backprop
+from neuro.learners.cascaded_forward import CascadedForward
 from neuro.learners.counter_current_cnn import CounterCurrentCNN
 from neuro.learners.eprop import EProp
 from neuro.learners.forward_forward import ForwardForward
@@ -30,11 +31,12 @@ VARIANTS: dict[str, Any] = {
     "forward-forward-wide": ForwardForward(
         hidden=(1000, 1000), lr_softmax=3e-4, dropout=0.2, precision="bfloat16", batch_size=128
     ),
+    "cascaded-forward-dfa": CascadedForward(blocks="dfa"),
     "counter-current-cnn-bfloat16": CounterCurrentCNN(dtype="bfloat16"),
-    "noprop-dt-bfloat16": NoProp(precision="bfloat16"),
-    "noprop-backprop-bfloat16": NoPropBackprop(precision="bfloat16"),
-    "noprop-ct-bfloat16": NoPropCT(precision="bfloat16"),
-    "noprop-fm-bfloat16": NoPropFM(precision="bfloat16"),
+    "noprop-dt-bfloat16": NoProp(precision="bfloat16", draws=16),
+    "noprop-backprop-bfloat16": NoPropBackprop(precision="bfloat16", draws=16),
+    "noprop-ct-bfloat16": NoPropCT(precision="bfloat16", steps=10, draws=16),
+    "noprop-fm-bfloat16": NoPropFM(precision="bfloat16", steps=10, draws=16),
     "eprop-symmetric": EProp(feedback="symmetric"),
 }
 

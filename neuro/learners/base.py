@@ -77,8 +77,12 @@ class LearnerState:
 class Learner(Protocol):
     """Frozen dataclass of hyper-parameters. Numbers in, no logic in the constructor."""
 
-    uses: ClassVar[frozenset[str]]  # keys of USES: what the algorithm needs from the world
     source: ClassVar[str]  # key of neuro.references
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Keys of USES: what the algorithm, with these settings, needs from the world."""
+        ...
 
     @property
     def batch_size(self) -> int: ...

@@ -45,7 +45,7 @@ class CascadedForward:
     """Convolution blocks, random or aligned by feedback, and one linear predictor for each."""
 
     conv: tuple[int, ...] = param("1", "channels of each block", default=(32, 128, 512), minimum=1)
-    blocks: str = choice("how the convolutions come about", ("random", "dfa"), default="dfa")
+    blocks: str = choice("how the convolutions come about", ("random", "dfa"), default="random")
     loss: str = choice(
         "what the predictors minimise", ("cross_entropy", "squares", "sparsemax"), default="cross_entropy"
     )
@@ -55,9 +55,12 @@ class CascadedForward:
     )
     batch_size: int = param("samples", "samples of one update", default=100, minimum=2)
 
-    # of random blocks, only the labels are used
-    uses: ClassVar[frozenset[str]] = frozenset({"labels", "global_error", "whole_pass"})
     source: ClassVar[str] = "zhao2023"
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Of random blocks, only the labels; the error of the topmost predictor reaches aligned ones."""
+        return frozenset({"labels"} if self.blocks == "random" else {"labels", "global_error", "whole_pass"})
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
         """Weights, fixed convolutions and feedback drawn from the seed, and the optimisers' state."""

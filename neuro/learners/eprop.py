@@ -70,9 +70,15 @@ class EProp:
     decay: float = param("1", "weight decay of O and B, as in AdamW; adaptive feedback only", default=1e-2, minimum=0)
     batch_size: int = param("samples", "samples a step of learning", default=128, minimum=1)
 
-    # not of the defaults: symmetric feedback needs weight_transport, error "steps" keeps outputs (unrolled_time)
-    uses: ClassVar[frozenset[str]] = frozenset({"labels", "global_error", "whole_pass"})
     source: ClassVar[str] = "bellec2020"
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Symmetric feedback is the transposed readout; the error of each step needs the outputs of all."""
+        uses = {"labels", "global_error", "whole_pass"}
+        uses |= {"weight_transport"} if self.feedback == "symmetric" else set()
+        uses |= {"unrolled_time"} if self.error == "steps" else set()
+        return frozenset(uses)
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
         """Weights and feedback drawn from the seed, and the optimiser's state."""

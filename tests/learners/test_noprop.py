@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from tasks.base import stream
 
 TASK = digits.load()
 SMALL = NoProp(blocks=3, conv=(4, 8), width=16, joined=(16,))
-BATCH = TASK.train.batch(np.arange(64))
+BATCH: Any = TASK.train.batch(np.arange(64))
 
 
 def changed(before, after):
@@ -32,7 +33,7 @@ def snapshot(state):
     return {name: tensor.clone() for name, tensor in to_tensors(state).items() if name.startswith("weights")}
 
 
-def learned(learner, n_batches, seed=0):
+def learned(learner: Any, n_batches: int, seed: int = 0) -> Any:
     state = learner.init(TASK.problem, seed)
     for _, batch in stream(TASK.train, n_batches * learner.batch_size, learner.batch_size, seed):
         learner.update(state, batch)

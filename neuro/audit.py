@@ -9,7 +9,7 @@ updates (changes of each weight) are compared bit for bit. A layer is below anot
   the updates of all layers below move along one line, by one number (gradients clipped by their common norm).
 - transport: weights carry errors down. A weight matrix gets noise as large as itself, in the null space of all that
   it multiplies in this update: the forward pass stays the same up to rounding, the product with the transposed matrix
-  does not. Yes, if the updates of weights in layers below typically change by more than 1 %. Asked where an error
+  does not. Yes, if the updates of weights in layers below typically change by more than 0.1 %. Asked where an error
   crosses. "within layers": the same for other weights of the same layer (a layer with a readout of its own).
 - forward locking: other weights in a layer change the update of a layer above, which must wait until the one below
   has run.
@@ -17,8 +17,8 @@ updates (changes of each weight) are compared bit for bit. A layer is below anot
   scale, which is named. The other weights are noise as large as the old ones, 100 times larger and 100 times smaller.
 - backward locking: a layer waits for what comes down through layers between. Yes, where weights are transported, or
   where an error crosses and two matrices beside the layers (feedback weights) act on a layer in series, downwards: set
-  to zero, the lower one cuts the other off. "feedback network only": in series, but no error crosses, so that the feedback can run beside
-  the forward pass.
+  to zero, the lower one cuts the other off. "feedback network only": in series, but no error crosses, so that the
+  feedback can run beside the forward pass.
 - kept over time: the peak of bytes alive in one update grows, from n_steps to twice as many, by at least half a
   float32 for each added step, sample and unit below the top. "no time": n_steps changes nothing.
 - labels: other labels change the update of a layer ("at the layer"; "through the layers above", if an error crosses
@@ -28,9 +28,10 @@ Where weights are named BLOCK.NAME, the blocks are the layers. What is not found
 between the layers of the largest block, of which the first and the last are changed: "within blocks".
 
 Limits: what is found holds for one state (after five updates), one batch and one set of hyper-parameters; a clip or a
-filter that comes into play later is missed. Feedback networks and negative samples leave no trace that could be told
-apart; they are shown as declared. A contradiction is what is declared and was not found at all, or found between
-layers and is not declared; what is found within layers or blocks alone may be declared or not.
+filter that comes into play later is missed. Transport through copies of weights (bfloat16) and grouped convolutions is
+"not measured". Feedback networks and negative samples leave no trace that could be told apart; they are shown as
+declared. A contradiction is what is declared and was not found at all, or found between layers and is not declared;
+what is found within layers or blocks alone may be declared or not.
 
 References: jaderberg2017 (locking).
 """
@@ -90,7 +91,7 @@ class Audit:
 
 
 def audit(learner: Learner, problem: Problem, batch: Batch, seed: int = 0) -> Audit:
-    """Measure a learner on one batch (32 samples are enough). ValueError if its updates do not repeat."""
+    """Measure a learner on one batch (64 samples are enough). ValueError if its updates do not repeat."""
     base = warmed_up(learner, problem, batch, seed)
     evidence: dict[str, float] = {}
     blocks = list(grouped(base.layers).values())
@@ -101,7 +102,9 @@ def audit(learner: Learner, problem: Problem, batch: Batch, seed: int = 0) -> Au
     if is_in_blocks:
         block = max(blocks, key=len)
         inside, _ = _between(base.regrouped(block), evidence, (0, len(block) - 1))
-        found = {what: "within blocks" if words == "no" != inside[what] else words for what, words in found.items()}
+        for what, words in inside.items():
+            if found[what] == "no" != words:
+                found[what] = words if words.startswith("not measured") else "within blocks"
     elif found["transport"] == "no" and is_transported_within(base, evidence):
         found["transport"] = "within layers"
     name = next((name for name, cls in LEARNERS.items() if cls is type(learner)), type(learner).__name__)
@@ -119,7 +122,7 @@ def _between(base: Baseline, evidence: dict[str, float], changed: Sequence[int])
         "transport": transport,
         "forward_locking": forward_locking,
         "update_locking": update_locking,
-        "backward_locking": backward_locking_of(base, is_crossing, transport == "yes"),
+        "backward_locking": backward_locking_of(base, is_crossing, transport),
     }
     return found, set().union(*crossings.values())
 
@@ -155,7 +158,7 @@ def print_audits(audits: Sequence[Audit]) -> None:
     titles, *rows = audit_table(audits)
     drawn = Table(title="what learners use, measured on one batch; meanings and limits: neuro/audit.py")
     for title in titles:
-        drawn.add_column(title, no_wrap=title == titles[0])
+        drawn.add_column(title, no_wrap=title == titles[0], min_width=max(map(len, title.split())))
     for row in rows:
         drawn.add_row(*row)
     console = Console()

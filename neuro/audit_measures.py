@@ -26,8 +26,8 @@ from neuro.learners.base import Batch, Learner, Problem, flat, to_tensors
 WARM_UP = 5  # updates before the audit: optimisers and weights that start at zero must be under way
 NUDGES = (1e-4, 1e-3, 1e-2, 1e-2, 1e-1, 1e-1)  # in pairs where differences stand well above rounding
 SIZES = (1.0, 100.0, 0.01)  # of weights that replace others: draws may come out the same, a clip may be idle
-IS_TURNED = 0.1  # sine between differences: rounding stays far below, differences in many dimensions lie near 1
-IS_TRANSPORT = 1e-2  # typical change of an update: rounding stays below 1e-4, transport lies above 0.1
+IS_TURNED = 0.3  # sine between differences: a common scale stays below 0.15, an error lies above 0.8
+IS_TRANSPORT = 1e-3  # typical change of an update: rounding stays below 1e-4, transport lies near 0.1
 SCALE = "only a common scale"
 
 
@@ -133,7 +133,7 @@ def crossings_of(base: Baseline, changed: Iterable[int], evidence: dict[str, flo
             change = difference(base.below(upper), layers[:upper])
             evidence[f"nudge {size:g}"] = max(change, evidence.get(f"nudge {size:g}", 0.0))
         if moves and reached:
-            part = min(base.sines(upper, moves))
+            part = min(base.sines(upper, moves), default=1.0)
             evidence["turned"] = max(part, evidence.get("turned", 0.0))
             found[upper] = reached if part > IS_TURNED else set()
     return found
@@ -209,7 +209,7 @@ def locking_of(base: Baseline, changed: Iterable[int]) -> tuple[str, str]:
             if any(k < layer for k in differing):
                 moves += [layers[:layer], _replacing(base, layer, size)[:layer]]  # a line needs two
         if moves and update != "yes":
-            update = SCALE if max(base.sines(layer, moves)) < IS_TURNED else "yes"
+            update = SCALE if max(base.sines(layer, moves), default=1.0) < IS_TURNED else "yes"
         if forward and update == "yes":
             break
     return update, "yes" if forward else "no"
@@ -219,13 +219,13 @@ def _replacing(base: Baseline, layer: int, size: float) -> list[Tensor]:
     return base.changed(replaced(base.subject, saved_names(base.layers[layer]), size, base.rng))
 
 
-def backward_locking_of(base: Baseline, is_crossing: bool, is_transported: bool) -> str:
-    """Whether a layer waits for what comes down through layers between, in words."""
-    if is_transported:
+def backward_locking_of(base: Baseline, is_crossing: bool, transport: str) -> str:
+    """Whether a layer waits for what comes down through layers between, in words. transport: as of transport_of."""
+    if transport == "yes":
         return "yes"
-    if not _are_in_series(base):
-        return "no"
-    return "yes" if is_crossing else "feedback network only"
+    if _are_in_series(base):
+        return "yes" if is_crossing else "feedback network only"
+    return "no" if transport == "no" else "not measured"
 
 
 def _are_in_series(base: Baseline) -> bool:
@@ -247,7 +247,7 @@ def _turned_by(base: Baseline, name: str, cut: Mapping[str, Tensor]) -> set[int]
     turned = set()
     for k in _differing(plain, moves[0]) & _differing(plain, moves[1]):
         floor = rounding(base.subject, base.layers[k])
-        if sines([plain[k]], [[layers[k]] for layers in moves], floor)[0] > IS_TURNED:
+        if any(sine > IS_TURNED for sine in sines([plain[k]], [[layers[k]] for layers in moves], floor)):
             turned.add(k)
     return turned
 
@@ -277,4 +277,4 @@ def labels_of(base: Baseline, crossed: set[int]) -> str:
         return "no" if is_same else "beside the layers"
     if needing == {top} and top:
         return "at the top layer"
-    return "through the layers above" if needing - {top} <= crossed else "at the layer"
+    return "through the layers above" if top and needing - {top} <= crossed else "at the layer"

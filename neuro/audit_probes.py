@@ -111,10 +111,10 @@ def sines(base: Sequence[Tensor], others: Sequence[Sequence[Tensor]], floor: flo
 
     All 0 if one number that multiplies the gradient is all that differs: whether the optimiser is plain or has a
     memory, the differences then lie on one line. What rounding adds, by its norm `floor`, is taken off; differences
-    that hardly exceed it or are not finite are left out. [1.0] where no two are left.
+    that hardly exceed it or are not finite are left out, possibly all.
     """
     a = torch.cat(list(base)).double()
-    differences = [torch.cat(list(other)) - a for other in others]
+    differences = [_without_outliers(torch.cat(list(other)) - a) for other in others]
     kept = sorted(
         (d for d in differences if d.isfinite().all() and d.norm() > 2 * floor), key=lambda d: float(d.norm())
     )
@@ -123,7 +123,13 @@ def sines(base: Sequence[Tensor], others: Sequence[Sequence[Tensor]], floor: flo
         aside = (short - (short @ long) / (long @ long) * long).norm() ** 2
         noise = 1.5 * floor**2 * (1 + (short @ short) / (long @ long))
         found.append(float((aside - noise).clamp(min=0.0).sqrt() / short.norm().clamp(min=1e-300)))
-    return found or [1.0]
+    return found
+
+
+def _without_outliers(difference: Tensor) -> Tensor:
+    """Cut at ten medians of what is not 0: Adam makes a whole step of a gradient that is nothing but rounding."""
+    sizes = difference[difference != 0].abs()
+    return difference.clamp(-10 * sizes.median(), 10 * sizes.median()) if len(sizes) else difference
 
 
 def replaced(subject: Subject, names: Sequence[str], size: float, rng: torch.Generator) -> dict[str, Tensor]:

@@ -218,7 +218,7 @@ def _audit(arguments: list[str]) -> None:
     _positional(arguments, "audit", "learner", NAMES)
     learners = {name: named_learner(name) for name in arguments}
     task = digits.load()
-    batch = task.train.batch(np.arange(32))
+    batch = task.train.batch(np.arange(64))
     audits = [dataclasses.replace(audit(each, task.problem, batch), name=name) for name, each in learners.items()]
     print_audits(audits)
     if any(each.contradictions for each in audits):

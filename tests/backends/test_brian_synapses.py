@@ -80,8 +80,16 @@ def values(weights):
     return np.asarray(getattr(weights, "weights", weights))
 
 
-@pytest.mark.parametrize("backend", ["torch_dense", "event"])
-@pytest.mark.parametrize("plastic", [True, False])
+@pytest.mark.parametrize(
+    ("backend", "plastic"),
+    [
+        ("event", True),
+        *(
+            pytest.param(*rest, marks=pytest.mark.slow)
+            for rest in (("torch_dense", True), ("event", False), ("torch_dense", False))
+        ),
+    ],
+)
 def test_spikes_and_voltages_are_those_of_brian(backend, plastic):
     wanted, found = outcome("brian", plastic), outcome(backend, plastic)
     assert wanted.counts.spikes > 400

@@ -61,7 +61,15 @@ def _wait_for_checkpoints(out: Path, n: int, process) -> Path:
     return only_run(out)
 
 
-@pytest.mark.parametrize("moments", [(0,), (1,), (7, 20), (3, 11, 39)])
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param((0,), marks=pytest.mark.slow),
+        pytest.param((1,), marks=pytest.mark.slow),
+        pytest.param((7, 20), marks=pytest.mark.slow),
+        (0, 3, 11, 39),
+    ],
+)
 def test_sigkill_and_resume_give_the_same_bits(undisturbed, tmp_path, moments):
     process = start([*RECIPE, "--out", str(tmp_path)])
     for n in moments:

@@ -15,6 +15,7 @@ from tasks.metrics import evaluate
 TASK = digits.load()
 BLOCK = {"conv": (8, 16), "width": 32, "joined": (32,)}
 SMALL: dict[str, dict] = {  # learners whose defaults are made for larger images
+    "counter-current-cnn": {"conv": (32, 32, 64, 64)},
     "noprop-dt": {"blocks": 3, **BLOCK},
     "noprop-backprop": {"blocks": 3, **BLOCK},
     "noprop-ct": {"conv": (8, 16), "width": 64, "joined": (64,), "steps": 10, "draws": 16},

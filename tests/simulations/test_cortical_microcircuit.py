@@ -127,6 +127,7 @@ def test_weights_and_delays_have_their_distributions():
         assert np.abs(found - expected).max() < 2.5 / np.sqrt(len(delays)), name  # Kolmogorov: once in 1e5
 
 
+@pytest.mark.slow
 def test_rates_approach_the_published_ones_as_the_network_grows():
     """Few and strong inputs are no white noise: at scale 0.05 neurons fire a third less, in NEST too (see below)."""
     distances = [np.abs(record(scale)["rate_P"] / column.FULL_RATES_P - 1.0).mean() for scale in (0.02, 0.05, 0.1)]

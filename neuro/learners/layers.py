@@ -46,7 +46,9 @@ def stack(
     if conv and len(shape) != 3:
         raise ValueError(f"convolutions need images, and samples have the shape {shape}; leave conv empty")
     for channels in conv:
-        layers.append(Layer(shape, channels, kernel, stride, pool))
+        # One pixel needs no stride, with which torch 2.13's bfloat16 weight gradient is not a number.
+        is_pixel = shape[1:] == (1, 1)
+        layers.append(Layer(shape, channels, kernel, 1 if is_pixel else stride, pool))
         shape = shape_out(layers[-1])
         if min(shape) < 1:
             raise ValueError(

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, elu
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.layers import Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -57,10 +57,7 @@ class Backprop:
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
         loss = cross_entropy(self._run(state, batch.inputs)[-1], batch.labels)
-        anneal(state, len(batch.labels))
-        state.optimisers["adam"].zero_grad()
-        loss.backward()
-        state.optimisers["adam"].step()
+        descend(state, loss, len(batch.labels))
         return {"loss": loss.item()}
 
     @torch.no_grad()

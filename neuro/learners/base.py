@@ -119,6 +119,16 @@ def anneal(state: LearnerState, n_samples: int) -> None:
     state.memory["seen"] = state.memory["seen"] + n_samples
 
 
+def descend(state: LearnerState, loss: Tensor, n_samples: int) -> None:
+    """One step of every optimiser down the gradient of a loss, at the annealed rates of a batch of n_samples."""
+    anneal(state, n_samples)
+    for optimiser in state.optimisers.values():
+        optimiser.zero_grad()
+    loss.backward()
+    for optimiser in state.optimisers.values():
+        optimiser.step()
+
+
 def n_weights(state: LearnerState) -> int:
     """Number of learned numbers, feedback networks included."""
     return sum(weight.numel() for weight in state.weights.values())

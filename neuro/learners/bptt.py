@@ -27,7 +27,7 @@ from neuro.backends import torch_dense
 from neuro.backends.job import make_job
 from neuro.connectors import Dense
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal
+from neuro.learners.base import Batch, LearnerState, Problem, descend
 from neuro.learners.spiking_input import CODES, encoded
 from neuro.learners.surrogate import SURROGATES, spike_function
 from neuro.network import Network, Population, Projection, Source
@@ -72,10 +72,7 @@ class BPTT:
         seed = int(torch.randint(2**62, (1,), generator=state.rng))
         scores_BC, _ = self._run(state, batch.inputs, np.random.default_rng(seed))
         loss = torch.nn.functional.cross_entropy(scores_BC, batch.labels)
-        anneal(state, len(batch.labels))
-        state.optimisers["adam"].zero_grad()
-        loss.backward()
-        state.optimisers["adam"].step()
+        descend(state, loss, len(batch.labels))
         return {"loss": loss.item()}
 
     @torch.no_grad()

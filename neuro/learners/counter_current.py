@@ -88,7 +88,7 @@ class CounterCurrent:
         input_loss, *hidden_losses, output_loss = self._losses(state, batch)
         hidden_loss = torch.stack(hidden_losses).sum()
         set_rates(state, self.rate, len(batch.labels))
-        descend(state, input_loss + hidden_loss + output_loss, self.clip_norm)
+        descend_clipped(state, input_loss + hidden_loss + output_loss, self.clip_norm)
         return {"loss": output_loss.item(), "local_loss": hidden_loss.item(), "input_loss": input_loss.item()}
 
     @torch.no_grad()
@@ -173,7 +173,7 @@ def set_rates(state: LearnerState, rate: str, n_samples: int) -> None:
         state.memory["seen"] = state.memory["seen"] + n_samples
 
 
-def descend(state: LearnerState, loss: Tensor, clip_norm: float, *, is_centralised: bool = False) -> None:
+def descend_clipped(state: LearnerState, loss: Tensor, clip_norm: float, *, is_centralised: bool = False) -> None:
     """One step down the gradient of a loss, clipped to a norm for each network on its own.
 
     is_centralised: before that, the mean over each output's weights is taken off their gradient; not for biases.

@@ -35,7 +35,7 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, mse_loss, normalize
 
 from neuro.learners.base import LearnerState, Problem
-from neuro.learners.counter_current import descend, feedback_drive, feedback_shape, set_rates
+from neuro.learners.counter_current import descend_clipped, feedback_drive, feedback_shape, set_rates
 from neuro.learners.layers import Layer, drive, shape_out, weight_shape
 from neuro.units import choice, param
 
@@ -92,7 +92,7 @@ class CounterCurrentAutoencoder:
             loss = torch.stack(self._losses(forward, feedback)).sum()
         n_updates = state.memory["seen"].item() // self.batch_size + 1
         set_rates(state, "cosine", len(images))
-        descend(state, loss * min(n_updates / self.warmup, 1.0), self.clip_norm, is_centralised=True)
+        descend_clipped(state, loss * min(n_updates / self.warmup, 1.0), self.clip_norm, is_centralised=True)
         return {"loss": loss.item(), "output_loss": output_loss.item()}
 
     @torch.no_grad()

@@ -44,7 +44,7 @@ from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem
 from neuro.learners.counter_current import (
     RATES,
-    descend,
+    descend_clipped,
     feedback_shape,
     run_feedback,
     run_forward,
@@ -115,7 +115,7 @@ class CounterCurrentCNN:
         n_updates = state.memory["seen"].item() // self.batch_size + 1
         set_rates(state, self.rate, len(batch.labels))
         loss = (local_loss + output_loss) * min(n_updates / self.warmup, 1.0)
-        descend(state, loss, self.clip_norm, is_centralised=self.centralise)
+        descend_clipped(state, loss, self.clip_norm, is_centralised=self.centralise)
         return {"loss": output_loss.item(), "local_loss": local_loss.item()}
 
     @torch.no_grad()

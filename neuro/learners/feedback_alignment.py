@@ -63,7 +63,7 @@ class FeedbackAlignment:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        return descend(self, state, batch)
+        return learn_from_feedback(self, state, batch)
 
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
         """Scores [B, C]; the work done is added to state.counts."""
@@ -100,7 +100,7 @@ class DirectFeedbackAlignment:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        return descend(self, state, batch)
+        return learn_from_feedback(self, state, batch)
 
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
         """Scores [B, C]; the work done is added to state.counts."""
@@ -125,7 +125,7 @@ def layers_of(learner: Aligned, problem: Problem) -> tuple[Layer, ...]:
 
 
 @torch.no_grad()
-def descend(learner: Aligned, state: LearnerState, batch: Batch) -> dict[str, float]:
+def learn_from_feedback(learner: Aligned, state: LearnerState, batch: Batch) -> dict[str, float]:
     """One step of Adam along the aligned gradients."""
     found, loss = gradients(learner, state, batch)
     anneal(state, len(batch.labels))

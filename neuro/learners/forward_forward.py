@@ -41,7 +41,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear, one_hot
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.goodness import (
     LOSSES,
     Objective,
@@ -102,12 +102,7 @@ class ForwardForward:
             activities = self._run(state, image_BJ, labels_PBC)
         loss = network_loss(self.objective(), activities, state.memory)
         softmax_loss = cross_entropy(logits_BC, batch.labels)
-        anneal(state, len(batch.labels))
-        for optimiser in state.optimisers.values():
-            optimiser.zero_grad()
-        (loss + softmax_loss).backward()
-        for optimiser in state.optimisers.values():
-            optimiser.step()
+        descend(state, loss + softmax_loss, len(batch.labels))
         return {"loss": loss.item(), "softmax_loss": softmax_loss.item()}
 
     @torch.no_grad()

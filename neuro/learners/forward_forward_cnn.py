@@ -31,7 +31,7 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, conv2d, cross_entropy, linear
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.layers import Layer, pooled, shape_out, synaptic_events, uniform
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -87,12 +87,7 @@ class ForwardForwardCNN:
         losses = [cross_entropy(self._goodness(state, y), batch.labels) for y in activities[1:]]
         loss = torch.stack(losses).sum()  # of terms that share no weight
         softmax_loss = cross_entropy(_logits(state, activities[-1]), batch.labels)
-        anneal(state, len(batch.labels))
-        for optimiser in state.optimisers.values():
-            optimiser.zero_grad()
-        (loss + softmax_loss).backward()
-        for optimiser in state.optimisers.values():
-            optimiser.step()
+        descend(state, loss + softmax_loss, len(batch.labels))
         return {"loss": loss.item(), "softmax_loss": softmax_loss.item()}
 
     @torch.no_grad()

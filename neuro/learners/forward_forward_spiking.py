@@ -35,7 +35,7 @@ from neuro.backends import torch_dense
 from neuro.backends.job import make_job
 from neuro.connectors import Dense
 from neuro.events import Events, raster
-from neuro.learners.base import Batch, LearnerState, Problem, anneal
+from neuro.learners.base import Batch, LearnerState, Problem, descend
 from neuro.learners.goodness import LOSSES, Objective, goodness, network_loss
 from neuro.learners.surrogate import SURROGATES, spike_function
 from neuro.network import Network, Population, Projection, Source
@@ -87,10 +87,7 @@ class ForwardForwardSpiking:
         labels_PBC = one_hot(torch.stack([batch.labels, (batch.labels + shift_B) % n_classes]), n_classes).float()
         rates, _ = self._run(state, batch.inputs, labels_PBC)
         loss = network_loss(Objective(self.loss, self.sharpness, self.threshold), rates, state.memory)
-        anneal(state, len(batch.labels))
-        state.optimisers["adam"].zero_grad()
-        loss.backward()
-        state.optimisers["adam"].step()
+        descend(state, loss, len(batch.labels))
         return {"loss": loss.item()}
 
     @torch.no_grad()

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.forward_forward import dense_network
 from neuro.learners.goodness import (
     LOSSES,
@@ -89,12 +89,7 @@ class ForwardForwardUnsupervised:
             logits_BC = softmax_logits(state.weights, [a_PBJ[0] for a_PBJ in activities])
         loss = network_loss(self.objective(), activities, state.memory)
         softmax_loss = cross_entropy(logits_BC, batch.labels)
-        anneal(state, len(batch.labels))
-        for optimiser in state.optimisers.values():
-            optimiser.zero_grad()
-        (loss + softmax_loss).backward()
-        for optimiser in state.optimisers.values():
-            optimiser.step()
+        descend(state, loss + softmax_loss, len(batch.labels))
         return {"loss": loss.item(), "softmax_loss": softmax_loss.item()}
 
     @torch.no_grad()

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.layers import uniform
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -66,10 +66,7 @@ class MonoForward:
         """Learn from one batch, in place; returns the sum of the layers' losses and the last one."""
         scores = self._scores(state, self._activities(state, batch.inputs))
         losses = torch.stack([cross_entropy(scores_BC, batch.labels) for scores_BC in scores])
-        anneal(state, len(batch.labels))
-        state.optimisers["adam"].zero_grad()
-        losses.sum().backward()  # of terms that share no weight
-        state.optimisers["adam"].step()
+        descend(state, losses.sum(), len(batch.labels))  # of terms that share no weight
         return {"loss": losses.sum().item(), "last_loss": losses[-1].item()}
 
     @torch.no_grad()

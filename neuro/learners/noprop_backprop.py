@@ -19,7 +19,7 @@ from torch.nn.functional import nll_loss
 
 from neuro.events import Events
 from neuro.learners import label_embedding
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.denoising_block import as_images, learning_images
 from neuro.learners.noprop import PRECISIONS, adamw, answer, start_chain
 from neuro.units import choice, param
@@ -59,10 +59,7 @@ class NoPropBackprop:
         images = learning_images(state, batch, self.shift)
         probabilities_BC = answer(self, state, images, learning=True)
         loss = nll_loss(probabilities_BC.log(), batch.labels)
-        anneal(state, len(batch.labels))
-        state.optimisers["chain"].zero_grad()
-        loss.backward()
-        state.optimisers["chain"].step()
+        descend(state, loss, len(batch.labels))
         return {"loss": loss.item()}
 
     @torch.no_grad()

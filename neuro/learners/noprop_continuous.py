@@ -31,7 +31,7 @@ from torch.nn.functional import cross_entropy
 
 from neuro.events import Events
 from neuro.learners import label_embedding, noise_schedule
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.denoising_block import Block, Run, as_images, generator, learning_images, named, part, start_blocks
 from neuro.learners.label_embedding import embedding
 from neuro.learners.noise_schedule import noised
@@ -87,7 +87,7 @@ class NoPropCT:
         output = cross_entropy(outputs(state, z_1_BN), batch.labels)
         n = u_BN.shape[1]
         divergence = 0.5 * (first * (u_BN.square().sum(1).mean() - n) - n * torch.log1p(-first))
-        _step(state, denoising + output + divergence, len(images))
+        descend(state, denoising + output + divergence, len(images))
         return {"loss": denoising.item(), "output_loss": output.item(), "divergence": divergence.item()}
 
     @torch.no_grad()
@@ -150,7 +150,7 @@ class NoPropFM:
         anchor = loss.new_zeros(())
         if u_BN.requires_grad:
             anchor = cross_entropy(_nearness(state, z_BN + (1 - times_B[:, None]) * v_BN), batch.labels)
-        _step(state, loss + anchor, len(images))
+        descend(state, loss + anchor, len(images))
         return {"loss": loss.item(), "anchor_loss": anchor.item()}
 
     @torch.no_grad()
@@ -219,10 +219,3 @@ def _nearness(state: LearnerState, z_BN: Tensor) -> Tensor:
     """-|z - u_c|^2 / 2 of every class c, without the |z|^2 that all classes share."""
     W_CN = embedding(state)
     return z_BN @ W_CN.T - 0.5 * W_CN.square().sum(1)
-
-
-def _step(state: LearnerState, loss: Tensor, n_samples: int) -> None:
-    anneal(state, n_samples)
-    state.optimisers["adam"].zero_grad()
-    loss.backward()
-    state.optimisers["adam"].step()

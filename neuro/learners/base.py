@@ -151,14 +151,20 @@ def from_tensors(state: LearnerState, tensors: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, weight in state.weights.items():
             weight.copy_(tensors[f"weights/{name}"])
-    for name in state.memory:
-        state.memory[name] = tensors[f"memory/{name}"].clone()
+    for name, value in state.memory.items():
+        state.memory[name] = _laid_out(value, tensors[f"memory/{name}"])
     for name, optimiser in state.optimisers.items():
+        weights = [weight for group in optimiser.param_groups for weight in group["params"]]
         saved: dict[int, dict[str, Any]] = {}
         for key, value in tensors.items():
             parts = key.split("/")
             if parts[0] == "optimiser" and parts[1] == name:
-                saved.setdefault(int(parts[2]), {})[parts[3]] = value.clone()
+                saved.setdefault(int(parts[2]), {})[parts[3]] = _laid_out(weights[int(parts[2])], value)
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": saved, "param_groups": groups})
     state.rng.set_state(tensors["rng"].to(torch.uint8).cpu())
+
+
+def _laid_out(like: Tensor, value: Tensor) -> Tensor:
+    """A copy of a saved tensor that lies in memory as another does, if it has its shape: sums keep their order."""
+    return torch.empty_like(like, dtype=value.dtype).copy_(value) if like.shape == value.shape else value.clone()

@@ -75,9 +75,14 @@ def weight_shape(layer: Layer) -> tuple[int, ...]:
 
 
 def uniform(shape: tuple[int, ...], rng: torch.Generator, fan_in: int | None = None) -> Tensor:
-    """A learned tensor, uniform within +-1/sqrt(fan_in), as torch's layers draw it; fan_in is that of the shape."""
+    """A learned tensor, uniform within +-1/sqrt(fan_in), as torch's layers draw it; fan_in is that of the shape.
+
+    Kernels lie in memory with their channels last; activities follow them, and pooling is several times faster.
+    """
     bound = 1 / math.sqrt(fan_in or math.prod(shape[1:]))
-    return torch.empty(shape).uniform_(-bound, bound, generator=rng).requires_grad_()
+    drawn = torch.empty(shape).uniform_(-bound, bound, generator=rng)
+    drawn = drawn.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else drawn
+    return drawn.requires_grad_()
 
 
 def drive(layer: Layer, activity: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

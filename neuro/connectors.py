@@ -147,6 +147,7 @@ class DistanceDependent:
     autapses: bool = True
 
     def check(self, n_pre, n_post):
+        """ValueError unless there is a position for every neuron and distances have a meaning."""
         check(self)
         for name, n in (("positions_pre", n_pre), ("positions_post", n_post)):
             x = np.asarray(getattr(self, name))
@@ -192,6 +193,7 @@ class FromArrays:
     targets: ArrayLike
 
     def check(self, n_pre, n_post):
+        """ValueError unless every source and target is the number of a neuron."""
         sources, targets = _whole(self.sources, "sources"), _whole(self.targets, "targets")
         if len(sources) != len(targets):
             raise ValueError(f"{len(sources)} sources and {len(targets)} targets; a pair has one of each")

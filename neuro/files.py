@@ -1,4 +1,4 @@
-"""Writing files so that an interrupt leaves the old or the new one, and nothing between."""
+"""Files: written so that an interrupt leaves the old or the new one, and where caches lie."""
 
 import os
 from pathlib import Path
@@ -12,3 +12,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def cache_root() -> Path:
+    """Where what can be made anew is kept: $NEURO_CACHE, by default ~/.cache/neuro."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("NEURO_CACHE") or cache / "neuro")

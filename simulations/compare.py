@@ -110,8 +110,7 @@ def _mark(names: list[str], plan: tuning.Plan, budget: Budget) -> str:
 
 def _claim(out: Path, plan: tuning.Plan, budget: Budget) -> None:
     """Note what a folder compares; refuse one that holds something else."""
-    trials = {"trials": plan.trials, "budget": dataclasses.asdict(plan.budget)} if plan.trials else None
-    mark = {"task": plan.task, "budget": dataclasses.asdict(budget), "tuning": trials, "processes": plan.processes}
+    mark = _held_equal(plan, budget)
     file = out / "comparison.json"
     if file.exists():
         found = json.loads(file.read_text())
@@ -124,6 +123,12 @@ def _claim(out: Path, plan: tuning.Plan, budget: Budget) -> None:
         raise ValueError(f"{out} exists and holds no comparison; give another --out")
     out.mkdir(parents=True, exist_ok=True)
     write_whole(file, json.dumps(mark))
+
+
+def _held_equal(plan: tuning.Plan, budget: Budget) -> dict[str, Any]:
+    """What all trainings of a comparison share, as plain data."""
+    trials = {"trials": plan.trials, "budget": dataclasses.asdict(plan.budget)} if plan.trials else None
+    return {"task": plan.task, "budget": dataclasses.asdict(budget), "tuning": trials, "processes": plan.processes}
 
 
 def _work(names: list[str], plan: tuning.Plan, budget: Budget, n_seeds: int, out: Path) -> dict[str, Any]:
@@ -156,11 +161,8 @@ def collect(
         rows.append({"learner": name, "seed": seed, **results, **about})
         learners[name] = configuration["learner"] | {"tuning": tuned[name]._asdict() if name in tuned else None}
     return {
-        "task": plan.task,
+        **_held_equal(plan, budget),
         "data": manifests[0]["data"],
-        "budget": dataclasses.asdict(budget),
-        "tuning": {"trials": plan.trials, "budget": dataclasses.asdict(plan.budget)} if plan.trials else None,
-        "processes": plan.processes,
         "hardware": manifests[0]["hardware"] | {"torch_threads": manifests[0]["threads"]},
         "versions": manifests[0]["versions"],
         "commit": manifests[0]["commit"],

@@ -15,7 +15,6 @@ References: krizhevsky2009.
 
 import hashlib
 import io
-import os
 import tarfile
 import zipfile
 import zlib
@@ -25,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro.files import cache_root, write_whole
 from tasks.base import DataError, Split, Task, data_dir, make_task, split_off
 from tasks.download import download, sha256
 
@@ -178,8 +178,7 @@ def decoded(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 def _cache() -> Path:
     """Where decoded pixels lie."""
-    root = os.environ.get("NEURO_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neuro"
-    return Path(root) / f"cifar10_{JPEG_SHA256[:16]}.safetensors"
+    return cache_root() / f"cifar10_{JPEG_SHA256[:16]}.safetensors"
 
 
 def _cached(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
@@ -196,12 +195,10 @@ def _cached(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
 
 
 def _keep(path: Path, images: NDArray, labels: NDArray) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    save_file({"images": images, "labels": labels}, temporary, metadata={"sha256": _sum(images, labels)})
-    os.replace(temporary, path)
+    write_whole(path, save({"images": images, "labels": labels}, {"sha256": _sum(images, labels)}))
 
 
 def _sum(images: NDArray, labels: NDArray) -> str:

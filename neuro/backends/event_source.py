@@ -30,6 +30,7 @@ from neuro.backends.event_kinds import (
     projection_arguments,
 )
 from neuro.backends.event_rule_source import import_line, rule_source, short_term_source
+from neuro.files import cache_root
 
 RUN = "start stop origin zero one dt thread n_threads block counts barrier full".split()
 
@@ -59,8 +60,7 @@ def kernel(populations: list[PopulationKind], projections: list[ProjectionKind],
 
 def cache_dir() -> Path:
     """Where kernels lie: $NEURO_CACHE/kernels, by default ~/.cache/neuro/kernels."""
-    root = os.environ.get("NEURO_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neuro"
-    return Path(root) / "kernels"
+    return cache_root() / "kernels"
 
 
 def _models(populations: list[PopulationKind], projections: list[ProjectionKind]) -> list[Any]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, elu
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, standardised
 from neuro.learners.layers import Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -71,7 +71,7 @@ class Backprop:
     def _run(self, state: LearnerState, inputs: Tensor | Events) -> list[Tensor]:
         """Activities a_0 (the standardised input) to a_L (scores)."""
         problem = state.problem
-        activities = [(flat(inputs) - problem.input_mean) / problem.input_std]
+        activities = [standardised(problem, inputs)]
         layers = self._layers(problem)
         for k, layer in enumerate(layers, 1):
             driven = drive(layer, activities[-1], state.weights[f"layer_{k}"], state.weights[f"bias_{k}"])

@@ -106,6 +106,11 @@ def flat(inputs: Tensor | Events) -> Tensor:
     return inputs.flatten(1)
 
 
+def standardised(problem: Problem, inputs: Tensor | Events) -> Tensor:
+    """Static samples as rows [B, I] with the training images' mean taken off, over their deviation."""
+    return (flat(inputs) - problem.input_mean) / problem.input_std
+
+
 def anneal(state: LearnerState, n_samples: int) -> None:
     """Set the rates of all optimisers for a batch of n_samples: half a cosine from their first rates to 0.
 
@@ -125,6 +130,15 @@ def descend(state: LearnerState, loss: Tensor, n_samples: int) -> None:
     for optimiser in state.optimisers.values():
         optimiser.zero_grad()
     loss.backward()
+    for optimiser in state.optimisers.values():
+        optimiser.step()
+
+
+def follow(state: LearnerState, gradients: dict[str, Tensor], n_samples: int) -> None:
+    """As `descend`, along gradients that were computed by other means, by names of weights."""
+    anneal(state, n_samples)
+    for name, gradient in gradients.items():
+        state.weights[name].grad = gradient
     for optimiser in state.optimisers.values():
         optimiser.step()
 

@@ -31,7 +31,7 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, one_hot
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, anneal, standardised
 from neuro.learners.layers import Layer, drive, pooled, shape_out, stack, synaptic_events, uniform, weight_shape
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -133,7 +133,7 @@ class CascadedForward:
     def _run(self, state: LearnerState, inputs: Tensor | Events, *, is_learning: bool) -> list[Tensor]:
         """Activities h_0 (the standardised input) to h_K. No gradient passes from one block to the one below."""
         problem, memory = state.problem, state.memory
-        activities = [(flat(inputs) - problem.input_mean) / problem.input_std]
+        activities = [standardised(problem, inputs)]
         fixed_or_learned = memory | state.weights
         for k, block in enumerate(self._blocks(problem), 1):
             weight, bias = fixed_or_learned[f"block_{k}"], fixed_or_learned[f"block_bias_{k}"]

@@ -39,7 +39,7 @@ from torch.nn.functional import cross_entropy, elu, one_hot
 from torch.nn.utils import clip_grad_norm_
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, anneal, standardised
 from neuro.learners.layers import Layer, drive, pooled, shape_out, stack, synaptic_events, uniform, weight_shape
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -114,11 +114,6 @@ class CounterCurrent:
 
     def _layers(self, problem: Problem) -> tuple[Layer, ...]:
         return stack(problem, (), self.hidden)
-
-
-def standardised(problem: Problem, inputs: Tensor | Events) -> Tensor:
-    """Static samples as rows [B, I] with the training images' mean taken off, over their deviation."""
-    return (flat(inputs) - problem.input_mean) / problem.input_std
 
 
 def run_forward(layers: tuple[Layer, ...], weights: Mapping[str, Tensor], inputs: Tensor) -> list[Tensor]:

@@ -41,7 +41,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem
+from neuro.learners.base import Batch, LearnerState, Problem, standardised
 from neuro.learners.counter_current import (
     RATES,
     descend_clipped,
@@ -49,7 +49,6 @@ from neuro.learners.counter_current import (
     run_feedback,
     run_forward,
     set_rates,
-    standardised,
     unknown_yet,
 )
 from neuro.learners.layers import Layer, stack, synaptic_events, uniform, weight_shape

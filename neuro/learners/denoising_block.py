@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, linear, pad
 
 from neuro.learners import label_embedding
-from neuro.learners.base import Batch, LearnerState, Problem, flat
+from neuro.learners.base import Batch, LearnerState, Problem, flat, standardised
 from neuro.learners.layers import Layer, drive, pooled, shape_out, synaptic_events, uniform, weight_shape
 from neuro.seeds import child
 
@@ -196,7 +196,7 @@ def learning_images(state: LearnerState, batch: Batch, largest: int) -> Tensor:
 
 def as_images(problem: Problem, rows_BI: Tensor) -> Tensor:
     """Standardised samples; images [B, channel, height, width], with channels last in memory."""
-    rows_BI = (rows_BI - problem.input_mean) / problem.input_std
+    rows_BI = standardised(problem, rows_BI)
     if len(problem.shape) != 3:
         return rows_BI
     images = rows_BI.reshape(-1, *problem.shape).permute(0, 2, 3, 1)

@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear, one_hot
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal
+from neuro.learners.base import Batch, LearnerState, Problem, follow
 from neuro.learners.layers import uniform
 from neuro.learners.spiking_input import CODES, as_current, encoded
 from neuro.learners.surrogate import SURROGATES
@@ -105,10 +105,7 @@ class EProp:
         seed = int(torch.randint(2**62, (1,), generator=state.rng))
         current = self._current(state, batch.inputs, np.random.default_rng(seed))
         found, loss = self.gradients(state, current, batch.labels)
-        anneal(state, len(batch.labels))
-        for name, gradient in found.items():
-            state.weights[name].grad = gradient
-        state.optimisers["adam"].step()
+        follow(state, found, len(batch.labels))
         return {"loss": loss}
 
     @torch.no_grad()

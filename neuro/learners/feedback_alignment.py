@@ -32,7 +32,7 @@ from torch.nn.grad import conv2d_input, conv2d_weight
 
 from neuro.events import Events
 from neuro.learners.backprop import ACTIVATIONS, Backprop
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, follow, standardised
 from neuro.learners.layers import Layer, drive, pooled, shape_out, stack, uniform
 from neuro.units import choice, param
 
@@ -128,10 +128,7 @@ def layers_of(learner: Aligned, problem: Problem) -> tuple[Layer, ...]:
 def learn_from_feedback(learner: Aligned, state: LearnerState, batch: Batch) -> dict[str, float]:
     """One step of Adam along the aligned gradients."""
     found, loss = gradients(learner, state, batch)
-    anneal(state, len(batch.labels))
-    for name, gradient in found.items():
-        state.weights[name].grad = gradient
-    state.optimisers["adam"].step()
+    follow(state, found, len(batch.labels))
     return {"loss": loss}
 
 
@@ -140,7 +137,7 @@ def gradients(learner: Aligned, state: LearnerState, batch: Batch) -> tuple[dict
     """What stands in for the gradient of the mean loss, by names of weights, and that loss."""
     problem, layers = state.problem, layers_of(learner, state.problem)
     act, feedback = ACTIVATIONS[learner.activation], learner.feedback(state)
-    below, inputs, driven = (flat(batch.inputs) - problem.input_mean) / problem.input_std, [], []
+    below, inputs, driven = standardised(problem, batch.inputs), [], []
     for k, layer in enumerate(layers, 1):
         inputs.append(below)
         driven.append(drive(layer, below, state.weights[f"layer_{k}"], state.weights[f"bias_{k}"]))

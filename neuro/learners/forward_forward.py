@@ -34,7 +34,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -54,6 +54,9 @@ from neuro.learners.goodness import (
 )
 from neuro.record import Counts
 from neuro.units import choice, param
+
+if TYPE_CHECKING:
+    from neuro.learners.forward_forward_unsupervised import ForwardForwardUnsupervised
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,7 @@ class ForwardForward:
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
         """Weights drawn from the seed, and the optimisers' state."""
-        if not self.hidden:
-            raise ValueError("ForwardForward.hidden is empty; give at least one layer, as in (500, 500)")
-        rng = torch.Generator().manual_seed(seed)
-        weights, optimisers = dense_network(
-            (problem.n_inputs + problem.n_classes, *self.hidden), problem.n_classes, self.lr, self.lr_softmax, rng
-        )
-        names = tuple((f"layer_{k}", f"bias_{k}") for k in range(1, len(self.hidden) + 1))
-        memory = {"seen": torch.zeros((), dtype=torch.int64)} | peer_memory(self.objective(), self.hidden)
-        return LearnerState(problem, weights, optimisers, rng, names, memory)
+        return start(self, problem, problem.n_inputs + problem.n_classes, seed)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""
@@ -148,22 +143,27 @@ class ForwardForward:
         return softmax_logits(state.weights, [a_PBJ[0] for a_PBJ in activities])
 
 
-def dense_network(
-    sizes: Sequence[int], n_classes: int, lr: float, lr_softmax: float, rng: torch.Generator
-) -> tuple[dict[str, Tensor], dict[str, torch.optim.Optimizer]]:
-    """Weights of layers of the given sizes (the input's first) and of a softmax on them, each with its Adam."""
+def start(
+    learner: "ForwardForward | ForwardForwardUnsupervised", problem: Problem, n_inputs: int, seed: int
+) -> LearnerState:
+    """Layers on so many inputs, and a softmax that reads them, drawn from the seed. ValueError if there is no layer."""
+    if not learner.hidden:
+        raise ValueError(f"{type(learner).__name__}.hidden is empty; give at least one layer, as in (500, 500)")
+    rng = torch.Generator().manual_seed(seed)
     layers = {}
-    for k, (n_pre, n_post) in enumerate(pairwise(sizes), 1):
+    for k, (n_pre, n_post) in enumerate(pairwise((n_inputs, *learner.hidden)), 1):
         layers[f"layer_{k}"] = torch.randn(n_post, n_pre, generator=rng) / math.sqrt(n_pre)
         layers[f"bias_{k}"] = torch.zeros(n_post)
-    n_read = sum(read_layers(sizes[1:]))
-    readout = {"softmax": torch.zeros(n_classes, n_read), "softmax_bias": torch.zeros(n_classes)}
+    n_read = sum(read_layers(learner.hidden))
+    readout = {"softmax": torch.zeros(problem.n_classes, n_read), "softmax_bias": torch.zeros(problem.n_classes)}
     weights = {name: weight.requires_grad_() for name, weight in (layers | readout).items()}
     optimisers: dict[str, torch.optim.Optimizer] = {
-        "layers": torch.optim.Adam([weights[name] for name in layers], lr=lr, fused=True),
-        "softmax": torch.optim.Adam([weights[name] for name in readout], lr=lr_softmax, fused=True),
+        "layers": torch.optim.Adam([weights[name] for name in layers], lr=learner.lr, fused=True),
+        "softmax": torch.optim.Adam([weights[name] for name in readout], lr=learner.lr_softmax, fused=True),
     }
-    return weights, optimisers
+    names = tuple((f"layer_{k}", f"bias_{k}") for k in range(1, len(learner.hidden) + 1))
+    memory = {"seen": torch.zeros((), dtype=torch.int64)} | peer_memory(learner.objective(), learner.hidden)
+    return LearnerState(problem, weights, optimisers, rng, names, memory)
 
 
 def _image_drive(state: LearnerState, image_BI: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, conv2d, cross_entropy, linear
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, standardised
 from neuro.learners.layers import Layer, pooled, shape_out, synaptic_events, uniform
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -106,7 +106,7 @@ class ForwardForwardCNN:
     def _run(self, state: LearnerState, inputs: Tensor | Events, learning: bool) -> list[Tensor]:
         """y_0 to y_K. learning: normalise by the batch, and take it into the running statistics."""
         problem, weights = state.problem, state.weights
-        image = (flat(inputs) - problem.input_mean) / problem.input_std
+        image = standardised(problem, inputs)
         activities = [image.reshape(len(image), *problem.shape)]
         for k, layer in enumerate(self._layers(problem), 1):
             groups = self._groups(k, problem)

@@ -31,12 +31,11 @@ from torch.nn.functional import cross_entropy, linear
 
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
-from neuro.learners.forward_forward import dense_network
+from neuro.learners.forward_forward import start
 from neuro.learners.goodness import (
     LOSSES,
     Objective,
     network_loss,
-    peer_memory,
     read_layers,
     run_layers,
     softmax_logits,
@@ -69,16 +68,9 @@ class ForwardForwardUnsupervised:
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
         """Weights drawn from the seed, and the optimisers' state."""
-        if not self.hidden:
-            raise ValueError("ForwardForwardUnsupervised.hidden is empty; give at least one layer, as in (500, 500)")
         if len(problem.shape) != 3:
             raise ValueError(f"hybrids need images [channels, height, width], and samples have shape {problem.shape}")
-        rng = torch.Generator().manual_seed(seed)
-        sizes = (problem.n_inputs, *self.hidden)
-        weights, optimisers = dense_network(sizes, problem.n_classes, self.lr, self.lr_softmax, rng)
-        names = tuple((f"layer_{k}", f"bias_{k}") for k in range(1, len(self.hidden) + 1))
-        memory = {"seen": torch.zeros((), dtype=torch.int64)} | peer_memory(self.objective(), self.hidden)
-        return LearnerState(problem, weights, optimisers, rng, names, memory)
+        return start(self, problem, problem.n_inputs, seed)
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""

@@ -40,8 +40,13 @@ def embedding(state: LearnerState) -> Tensor:
     return state.memory["embedding"] if "embedding" in state.memory else state.weights["output.embedding"]
 
 
-def set_prototypes(state: LearnerState, batch: Batch) -> None:
-    """Put the most central sample of each class into the embedding. ValueError where a class has none."""
+def set_prototypes(kind: str, state: LearnerState, batch: Batch) -> None:
+    """Put the most central sample of each class of the first batch into an embedding of prototypes.
+
+    Of other kinds, and after the first batch, nothing is done. ValueError where a class has no sample.
+    """
+    if kind != "prototype" or int(state.memory["seen"]):
+        return
     inputs_BI, embedding_CN = flat(batch.inputs), state.weights["output.embedding"]
     for c in range(state.problem.n_classes):
         own_BI = inputs_BI[batch.labels == c]

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
+from neuro.learners.base import Batch, LearnerState, Problem, descend, standardised
 from neuro.learners.layers import uniform
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -86,7 +86,7 @@ class MonoForward:
     def _activities(self, state: LearnerState, inputs: Tensor | Events) -> list[Tensor]:
         """Activities a_0 (the standardised input) to a_L. No gradient passes from one layer to the one below."""
         problem = state.problem
-        activities = [(flat(inputs) - problem.input_mean) / problem.input_std]
+        activities = [standardised(problem, inputs)]
         for k in range(1, len(self.hidden) + 1):
             below_BJ = activities[-1].detach()
             activities.append(torch.relu(linear(below_BJ, state.weights[f"layer_{k}"], state.weights[f"bias_{k}"])))

@@ -90,8 +90,7 @@ class NoProp:
         if isinstance(state, ParallelState):
             losses = learn_in_processes(self, state, batch)
         else:
-            if self.embedding == "prototype" and not int(state.memory["seen"]):
-                label_embedding.set_prototypes(state, batch)
+            label_embedding.set_prototypes(self.embedding, state, batch)
             losses = self.learn(state, batch, tuple(range(1, self.blocks + 2))).tolist()
         return {"loss": sum(losses[:-1]) / self.blocks, "output_loss": losses[-1]}
 

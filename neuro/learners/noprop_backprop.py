@@ -54,8 +54,7 @@ class NoPropBackprop:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        if self.embedding == "prototype" and not int(state.memory["seen"]):
-            label_embedding.set_prototypes(state, batch)
+        label_embedding.set_prototypes(self.embedding, state, batch)
         images = learning_images(state, batch, self.shift)
         probabilities_BC = answer(self, state, images, learning=True)
         loss = nll_loss(probabilities_BC.log(), batch.labels)

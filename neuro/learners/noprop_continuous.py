@@ -179,8 +179,7 @@ def _with_adam(learner: NoPropCT | NoPropFM, state: LearnerState) -> LearnerStat
 
 def _targets(learner: NoPropCT | NoPropFM, state: LearnerState, batch: Batch) -> tuple[Tensor, Tensor]:
     """The images of a batch, and the embeddings of its labels."""
-    if learner.embedding == "prototype" and not int(state.memory["seen"]):
-        label_embedding.set_prototypes(state, batch)
+    label_embedding.set_prototypes(learner.embedding, state, batch)
     return learning_images(state, batch, learner.shift), embedding(state)[batch.labels]
 
 

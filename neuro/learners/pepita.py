@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import linear, one_hot
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
+from neuro.learners.base import Batch, LearnerState, Problem, flat, follow
 from neuro.record import Counts
 from neuro.units import param
 
@@ -59,12 +59,9 @@ class PEPITA:
     @torch.no_grad()
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns the loss of the first pass."""
-        anneal(state, len(batch.labels))
         masks = self._masks(state, len(batch.labels))
         found, loss = gradients(state, flat(batch.inputs), batch.labels, masks)
-        for name, gradient in found.items():
-            state.weights[name].grad = gradient
-        state.optimisers["sgd"].step()
+        follow(state, found, len(batch.labels))
         return {"loss": loss}
 
     @torch.no_grad()

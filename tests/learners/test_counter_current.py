@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch.nn.functional import normalize, one_hot
 
-from neuro.learners.base import Problem
+from neuro.learners.base import Problem, standardised
 from neuro.learners.counter_current import (
     CounterCurrent,
     feedback_drive,
     feedback_shape,
     run_feedback,
     run_forward,
-    standardised,
 )
 from neuro.learners.counter_current_cnn import CounterCurrentCNN
 from neuro.learners.layers import Layer

@@ -1,5 +1,7 @@
 """Events: the spikes of a batch of samples, as flat arrays. The only place where time is binned.
 
+A data set of events is held as an EventStore, which makes Events of a batch at a time.
+
 Axes: T step, B sample, N unit.
 """
 
@@ -29,6 +31,39 @@ class Events(NamedTuple):
         window = slice(self.offsets[index], self.offsets[index + 1])
         times, units = self.times[window], self.units[window]
         return Events(times, units, np.array([0, len(times)]))
+
+    def take(self, rows: NDArray) -> "Events":
+        """The events of the samples of some rows, in their order."""
+        entries, offsets = _entries(self.offsets[:-1][rows], np.diff(self.offsets)[rows])
+        return Events(self.times[entries], self.units[entries], offsets)
+
+
+class EventStore(NamedTuple):
+    """Spikes of very many samples, in 6 bytes each; the arrays may be files in memory.
+
+    times_us: microseconds from the start of the sample, uint32. units: which unit fired, uint16.
+    firsts, counts: int64 [B]; sample b owns `counts[b]` entries from `firsts[b]` on, sorted by time.
+    """
+
+    times_us: NDArray[np.uint32]
+    units: NDArray[np.uint16]
+    firsts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    def keep(self, rows: NDArray) -> "EventStore":
+        """The samples of some rows; their spikes are not copied."""
+        return self._replace(firsts=self.firsts[rows], counts=self.counts[rows])
+
+    def take(self, rows: NDArray) -> Events:
+        """The events of the samples of some rows, in their order, times in ms."""
+        entries, offsets = _entries(self.firsts[rows], self.counts[rows])
+        return Events(self.times_us[entries] / 1000.0, self.units[entries].astype(np.int32), offsets)
+
+
+def _entries(firsts: NDArray, counts: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the entries of samples lie, one sample after the other, and the samples' new offsets."""
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    return np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], counts), offsets
 
 
 def make_events(times: NDArray, units: NDArray, offsets: NDArray | None = None) -> Events:

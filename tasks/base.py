@@ -4,6 +4,7 @@ Axes: n sample, B sample of a batch, I input, K number.
 """
 
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neuro.events import EventStore
 from neuro.learners.base import Batch, Problem
 from neuro.seeds import child
 from tasks.augment import AUGMENTATIONS, N_NUMBERS, augmented
@@ -26,18 +28,25 @@ class DataError(ValueError):
 
 
 class Split(NamedTuple):
-    """inputs_nI: float32 in [0, 1], or uint8, which stands for 255ths; labels_n: int64."""
+    """inputs_nI: float32 in [0, 1], or uint8, which stands for 255ths; or all samples' events. labels_n: int64."""
 
-    inputs: NDArray[np.float32] | NDArray[np.uint8]
+    inputs: NDArray[np.float32] | NDArray[np.uint8] | EventStore
     labels: NDArray[np.int64]
 
     def batch(self, rows: NDArray, alter: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Batch:
         """Samples as a learner sees them. alter: of the inputs as they are stored, before they become float32."""
+        if isinstance(self.inputs, EventStore):
+            return Batch(self.inputs.take(rows), torch.from_numpy(self.labels[rows]))
         inputs = torch.from_numpy(self.inputs[rows])
         inputs = alter(inputs) if alter else inputs
         if inputs.dtype == torch.uint8:
             inputs = inputs.float().div_(255.0)
         return Batch(inputs, torch.from_numpy(self.labels[rows]))
+
+    def keep(self, rows: NDArray) -> "Split":
+        """The samples of some rows."""
+        inputs = self.inputs.keep(rows) if isinstance(self.inputs, EventStore) else self.inputs[rows]
+        return Split(inputs, self.labels[rows])
 
 
 class Augmentation(NamedTuple):
@@ -74,8 +83,10 @@ class Task:
     augment: str = "none"
 
     def augmentation(self, chosen: str) -> Augmentation | None:
-        """An augmentation by name, "task" for the task's own; None if nothing is altered."""
+        """An augmentation by name, "task" for the task's own; None if nothing is altered. ValueError for events."""
         name = self.augment if chosen == "task" else chosen
+        if AUGMENTATIONS[name] and isinstance(self.train.inputs, EventStore):
+            raise ValueError(f"augmentation {name!r} alters images, and the task {self.name} gives events; choose none")
         return Augmentation(name, self.problem.shape) if AUGMENTATIONS[name] else None
 
 
@@ -90,10 +101,10 @@ def make_task(
     dt: float,
     **about: str,
 ) -> Task:
-    """A task whose problem is read off its training split."""
-    mean, std = _moments(train.inputs)
+    """A task whose problem is read off its training split; of events, shape is that of their units."""
+    mean, std = (0.0, 1.0) if isinstance(train.inputs, EventStore) else _moments(train.inputs)
     problem = Problem(
-        n_inputs=train.inputs.shape[1],
+        n_inputs=math.prod(shape) if isinstance(train.inputs, EventStore) else train.inputs.shape[1],
         n_classes=int(train.labels.max()) + 1,
         n_steps=n_steps,
         dt=dt,
@@ -120,10 +131,7 @@ def split_off(samples: Split, n_held: int, seed: int, name: str) -> tuple[Split,
     """Cut n_held random samples off. Returns (the rest, those held out)."""
     order = child(seed, name).permutation(len(samples.labels))
     held, rest = np.sort(order[:n_held]), np.sort(order[n_held:])
-    return (
-        Split(samples.inputs[rest], samples.labels[rest]),
-        Split(samples.inputs[held], samples.labels[held]),
-    )
+    return samples.keep(rest), samples.keep(held)
 
 
 def stream(

@@ -16,11 +16,11 @@ def load() -> Task:
     from sklearn.datasets import load_digits
 
     grey_nI, labels_n = load_digits(return_X_y=True)
-    samples = Split((grey_nI / 16.0).astype(np.float32), np.asarray(labels_n, np.int64))
-    rest, test = split_off(samples, 360, 0, "digits test")
+    inputs_nI = (grey_nI / 16.0).astype(np.float32)
+    rest, test = split_off(Split(inputs_nI, np.asarray(labels_n, np.int64)), 360, 0, "digits test")
     train, val = split_off(rest, 150, 0, "digits validation")
     return make_task(
         "digits", train, val, test, shape=(1, 8, 8), n_steps=25, dt=1.0, source="alpaydin1998", licence="CC BY 4.0",
         data="optical digits, the 1,797 of scikit-learn, real",
-        checksum=hashlib.sha256(samples.inputs.tobytes()).hexdigest(),
+        checksum=hashlib.sha256(inputs_nI.tobytes()).hexdigest(),
     )  # fmt: skip

@@ -5,6 +5,7 @@ saved run folders and nothing else. Modules are imported when used.
 """
 
 FIGURES: dict[str, str] = {
+    "astrocyte_calcium": "figures.astrocyte_calcium",
     "brunel": "figures.brunel",
     "coba": "figures.coba",
     "cortical_microcircuit": "figures.cortical_microcircuit",
@@ -14,9 +15,11 @@ FIGURES: dict[str, str] = {
     "izhikevich_patterns": "figures.izhikevich_patterns",
     "lif_fi_curve": "figures.lif_fi_curve",
     "polychronization": "figures.polychronization",
+    "saccades": "figures.saccades",
     "song_abbott": "figures.song_abbott",
     "stdp_window": "figures.stdp_window",
     "training": "figures.learning_curves",
+    "tripartite_synapse": "figures.tripartite_synapse",
     "update_cost": "figures.update_cost",
 }
 

@@ -27,6 +27,7 @@ _HOME = {
     "connect": "neuro.weights",
     "memory_estimate": "neuro.weights",
     "simulate": "neuro.backends",
+    "Session": "neuro.backends.session",
     "BACKENDS": "neuro.backends",
     "NEURONS": "neuro.neurons",
     "RULES": "neuro.plasticity",
@@ -61,6 +62,7 @@ __all__ = [
     "connect",
     "memory_estimate",
     "simulate",
+    "Session",
     "BACKENDS",
     "NEURONS",
     "RULES",
@@ -79,6 +81,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from neuro.backends import BACKENDS, simulate
+    from neuro.backends.session import Session
     from neuro.connectors import (
         Dense,
         DistanceDependent,

@@ -1,7 +1,7 @@
 """Turn static values in [0, 1] into input over time.
 
-Three codes: rate (Poisson-like), latency (the brighter, the earlier), and direct current, which sends the
-values themselves at every step and needs no function: give them to `simulate` as they are.
+Three codes: rate (Poisson-like, with or without refractoriness), latency (the brighter, the earlier), and direct
+current, which sends the values themselves at every step and needs no function: give them to `simulate` as they are.
 
 Axes: T step, B sample, N unit.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro.events import Events, make_events
+from neuro.units import steps
 
 
 def rate(values_BN: NDArray, n_steps: int, dt: float, rng: np.random.Generator, max_rate: float = 1.0) -> Events:
@@ -25,6 +26,30 @@ def rate(values_BN: NDArray, n_steps: int, dt: float, rng: np.random.Generator, 
     return _batch(step * dt, sample, unit, len(values_BN))
 
 
+def refractory_rate(values_BN: NDArray, n_steps: int, dt: float, seeds_B: NDArray[np.uint64], t_ref: float) -> Events:
+    """Rate code of neurons that each step drives to threshold with probability value, and that are refractory.
+
+    A neuron that fired waits t_ref (ms, a multiple of dt); what drives it meanwhile fires it right after. So the
+    intervals are the larger of t_ref + dt and a geometric number of steps. seeds_B: one a sample, so that the spikes
+    of a sample do not depend on what else is in the batch.
+    """
+    from neuro.encode_kernels import refractory_trains
+
+    values_BN = _checked(values_BN)
+    if len(seeds_B) != len(values_BN):
+        raise ValueError(f"{len(seeds_B)} seeds for {len(values_BN)} samples; give one a sample")
+    shortest = steps(t_ref, dt, "refractory period t_ref") + 1
+    trains = [
+        refractory_trains(values, n_steps, shortest, seed) for values, seed in zip(values_BN, seeds_B, strict=True)
+    ]
+    step, unit = (np.concatenate([train[part] for train in trains]) for part in (0, 1))
+    return Events(
+        np.multiply(step, dt, dtype=np.float64),
+        unit,
+        np.concatenate([[0], np.cumsum([len(step) for step, _ in trains])]),
+    )
+
+
 def latency(values_BN: NDArray, duration: float, threshold: float = 0.0) -> Events:
     """Latency code: a unit fires once, at (1 - value) * duration (ms); never if value <= threshold."""
     values_BN = _checked(values_BN)
@@ -34,8 +59,8 @@ def latency(values_BN: NDArray, duration: float, threshold: float = 0.0) -> Even
     return _batch((1.0 - values_BN[sample, unit]) * duration, sample, unit, len(values_BN))
 
 
-def _checked(values_BN: NDArray) -> NDArray:
-    values_BN = np.asarray(values_BN, float)
+def _checked(values_BN: NDArray) -> NDArray[np.float64]:
+    values_BN = np.asarray(values_BN, np.float64)
     if values_BN.ndim != 2:
         raise ValueError(f"values have shape {values_BN.shape}; give [samples, units]")
     if not (np.isfinite(values_BN).all() and values_BN.min(initial=0) >= 0 and values_BN.max(initial=0) <= 1):

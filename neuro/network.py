@@ -17,7 +17,7 @@ from neuro import poisson
 from neuro.connectors import Connector
 from neuro.neurons import Model
 from neuro.plasticity import Rule, interval_steps
-from neuro.plasticity.tsodyks_markram import TsodyksMarkram
+from neuro.plasticity.tsodyks_markram import ShortTerm
 from neuro.units import check, param, steps, unknown
 
 
@@ -82,8 +82,9 @@ class Projection:
 
     delay: ms, a multiple of dt; the least one where synapses have delays of their own (see `connect`).
     rule: how the weights change when a simulation is plastic. modulator: name of a graded population of
-    size 1 whose output is the rule's third factor. receptor: which input of the postsynaptic model it
-    reaches; None: its first. short_term: how what a spike carries depends on the spikes before it.
+    size 1 whose output is the rule's third factor, and whose gliotransmitter a tripartite synapse binds. receptor:
+    which input of the postsynaptic model it reaches; None: its first. short_term: how what a spike carries depends
+    on the spikes before it.
     """
 
     pre: str
@@ -93,7 +94,7 @@ class Projection:
     rule: Rule | None = None
     modulator: str | None = None
     receptor: str | None = None
-    short_term: TsodyksMarkram | None = None
+    short_term: ShortTerm | None = None
 
     @property
     def name(self) -> str:
@@ -214,8 +215,20 @@ def _check_projection(projection: Projection, net: Network) -> None:
         modulator = net.population(projection.modulator)
         if not modulator.model.graded or modulator.size != 1:
             raise ValueError(f"{where}: modulator {modulator.name!r} must be one graded neuron")
-        if projection.rule is None:
-            raise ValueError(f"{where}: a modulator needs a rule to act on; give rule=...")
+        _check_modulation(projection, modulator.model, where)
+
+
+def _check_modulation(projection: Projection, modulator: Any, where: str) -> None:
+    field = projection.short_term.MODULATOR if projection.short_term is not None else ""
+    if projection.rule is None and not field:
+        raise ValueError(
+            f"{where}: a modulator needs a rule to act on, or a short_term that it changes; give one of them"
+        )
+    if field and field not in modulator.State._fields:
+        raise ValueError(
+            f"{where}: short_term reads {field!r} of the modulator {projection.modulator!r}, which has only"
+            f" {', '.join(modulator.State._fields)}; take an astrocyte"
+        )
 
 
 def update_order(net: Network) -> list[Population]:

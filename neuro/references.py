@@ -95,6 +95,15 @@ REFERENCES = {
     "15(2):70-73. doi:10.1109/TAU.1967.1161901",
     "lecun1998": "LeCun Y, Bottou L, Bengio Y, Haffner P (1998). Gradient-based learning applied to document "
     "recognition. Proceedings of the IEEE 86(11):2278-2324. doi:10.1109/5.726791",
+    "orchard2015": "Orchard G, Jayawant A, Cohen GK, Thakor N (2015). Converting static image datasets to spiking "
+    "neuromorphic datasets using saccades. Frontiers in Neuroscience 9:437. doi:10.3389/fnins.2015.00437. The image's "
+    "motion: functions stabilize and movingContour in gorchard/Matlab_AER_vision_functions",
+    "hu2021": "Hu Y, Liu S-C, Delbruck T (2021). v2e: from video frames to realistic DVS events. CVPR Workshops "
+    "2021:1312-1321. doi:10.1109/CVPRW53098.2021.00144. Defaults of the program in SensorsINI/v2e",
+    "lichtsteiner2008": "Lichtsteiner P, Posch C, Delbruck T (2008). A 128x128 120 dB 15 us latency asynchronous "
+    "temporal contrast vision sensor. IEEE Journal of Solid-State Circuits 43(2):566-576. doi:10.1109/JSSC.2007.914337",
+    "flash1985": "Flash T, Hogan N (1985). The coordination of arm movements: an experimentally confirmed mathematical "
+    "model. Journal of Neuroscience 5(7):1688-1703. doi:10.1523/JNEUROSCI.05-07-01688.1985",
     "alpaydin1998": "Alpaydin E, Kaynak C (1998). Optical recognition of handwritten digits. UCI Machine Learning "
     "Repository. doi:10.24432/C50P49",
     "loshchilov2017": "Loshchilov I, Hutter F (2017). SGDR: stochastic gradient descent with warm restarts. ICLR 2017. "
@@ -151,6 +160,39 @@ REFERENCES = {
     "Decoupled neural interfaces using synthetic gradients. ICML 2017. doi:10.48550/arXiv.1608.05343",
     "devries2017": "DeVries T, Taylor GW (2017). Improved regularization of convolutional neural networks with cutout. "
     "arXiv. doi:10.48550/arXiv.1708.04552",
+    "ivanov2021": "Ivanov VA, Michmizos KP (2021). Increasing liquid state machine performance with edge-of-chaos "
+    "dynamics organized by astrocyte-modulated plasticity. NeurIPS 2021, and the code at github.com/combra-lab/NALSM. "
+    "https://proceedings.neurips.cc/paper/2021/hash/d79c8788088c2193f0244d8f1f36d2db-Abstract.html",
+    "davies2018": "Davies M et al. (2018). Loihi: a neuromorphic manycore processor with on-chip learning. IEEE Micro "
+    "38(1):82-99. doi:10.1109/MM.2018.112130359",
+    "wilting2018": "Wilting J, Priesemann V (2018). Inferring collective dynamical states from widely unobserved "
+    "systems. Nature Communications 9:2325. doi:10.1038/s41467-018-04725-4",
+    "legenstein2007": "Legenstein R, Maass W (2007). Edge of chaos and prediction of computational performance for "
+    "neural circuit models. Neural Networks 20(3):323-334. doi:10.1016/j.neunet.2007.04.017",
+    "liu1989": "Liu DC, Nocedal J (1989). On the limited memory BFGS method for large scale optimization. Mathematical "
+    "Programming 45:503-528. doi:10.1007/BF01589116",
+    "jin2016": "Jin Y, Li P (2016). AP-STDP: a novel self-organizing mechanism for efficient reservoir computing. "
+    "IJCNN 2016. https://openreview.net/forum?id=nlPrywqOwUci",
+    "beggs2003": "Beggs JM, Plenz D (2003). Neuronal avalanches in neocortical circuits. Journal of Neuroscience "
+    "23(35):11167-11177. doi:10.1523/JNEUROSCI.23-35-11167.2003",
+    "lirinzel1994": "Li Y-X, Rinzel J (1994). Equations for InsP3 receptor-mediated [Ca2+]i oscillations derived from "
+    "a detailed kinetic model: a Hodgkin-Huxley like formalism. Journal of Theoretical Biology 166(4):461-473. "
+    "doi:10.1006/jtbi.1994.1041",
+    "depitta2009": "De Pitta M, Goldberg M, Volman V, Berry H, Ben-Jacob E (2009). Glutamate regulation of calcium and "
+    "IP3 oscillating and pulsating dynamics in astrocytes. Journal of Biological Physics 35(4):383-411. "
+    "doi:10.1007/s10867-009-9155-y",
+    "depitta2011": "De Pitta M, Volman V, Berry H, Ben-Jacob E (2011). A tale of two stories: astrocyte regulation of "
+    "synaptic depression and facilitation. PLoS Computational Biology 7(12):e1002293. "
+    "doi:10.1371/journal.pcbi.1002293",
+    "depitta2019": "De Pitta M (2019). Gliotransmitter exocytosis and its consequences on synaptic transmission. In: "
+    "Computational Glioscience, Springer, 245-287. doi:10.1007/978-3-030-00817-8_10. Programs in "
+    "github.com/mdepitta/comp-glia-book",
+    "stimberg2019": "Stimberg M, Goodman DFM, Brette R, De Pitta M (2019). Modeling neuron-glia interactions with the "
+    "Brian 2 simulator. In: Computational Glioscience, Springer, 471-505. doi:10.1007/978-3-030-00817-8_18. Its "
+    "programs are brian2's examples/frompapers/Stimberg_et_al_2018",
+    "diehl2015": "Diehl PU, Cook M (2015). Unsupervised learning of digit recognition using spike-timing-dependent "
+    "plasticity. Frontiers in Computational Neuroscience 9:99. doi:10.3389/fncom.2015.00099. Numbers from the program "
+    "in peter-u-diehl/stdp-mnist",
     "krizhevsky2009": "Krizhevsky A (2009). Learning multiple layers of features from tiny images. Technical report, "
     "University of Toronto. https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
 }

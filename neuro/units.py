@@ -1,7 +1,8 @@
 """The unit system, declared parameters, and named parameter sets.
 
 One coherent system: ms, mV, pA, pF, nS, GOhm. No conversion factor occurs in any equation, because
-GOhm * pA = mV, pF * mV / ms = pA, GOhm * pF = ms, nS * mV = pA.
+GOhm * pA = mV, pF * mV / ms = pA, GOhm * pF = ms, nS * mV = pA. Concentrations are in uM (micromolar), and their rates
+in uM/ms: a published 0.9 uM/s is 0.0009 uM/ms.
 
 A parameter is declared with its unit and its meaning; numbers live in named sets with a source.
 """
@@ -14,7 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-UNITS = frozenset({"1", "ms", "1/ms", "mV", "mV/ms", "1/(mV ms)", "pA", "pF", "nS", "GOhm", "Hz", "px", "samples"})
+ELECTRICAL = {"mV", "mV/ms", "1/(mV ms)", "pA", "pF", "nS", "GOhm"}
+CHEMICAL = {"uM", "uM/ms", "1/(uM ms)"}
+UNITS = frozenset({"1", "ms", "1/ms", "Hz", "px", "samples"} | ELECTRICAL | CHEMICAL)
 
 Instance = TypeVar("Instance")
 

@@ -5,6 +5,7 @@ cites, and `simulate(recipe)`, which returns the arrays of record.npz. Modules a
 """
 
 SIMULATIONS: dict[str, str] = {
+    "astrocyte_calcium": "simulations.astrocyte_calcium",
     "brunel": "simulations.brunel",
     "coba": "simulations.coba",
     "cortical_microcircuit": "simulations.cortical_microcircuit",
@@ -14,8 +15,10 @@ SIMULATIONS: dict[str, str] = {
     "izhikevich_patterns": "simulations.izhikevich_patterns",
     "lif_fi_curve": "simulations.lif_fi_curve",
     "polychronization": "simulations.polychronization",
+    "saccades": "simulations.saccades",
     "song_abbott": "simulations.song_abbott",
     "stdp_window": "simulations.stdp_window",
+    "tripartite_synapse": "simulations.tripartite_synapse",
     "update_cost": "simulations.update_cost",
 }
 

@@ -16,6 +16,7 @@ from neuro.learners.forward_forward import ForwardForward
 from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
+from neuro.learners.stdp_wta import STDPWinnerTakeAll
 from neuro.units import unknown
 from tasks import TASKS
 from tasks.harness import Budget, Training
@@ -24,6 +25,8 @@ BUDGETS = {
     "digits": Budget(samples=70_000),  # 54 passes over 1,287 images
     "mnist": Budget(samples=1_080_000, evaluations=20),  # 20 passes over 54,000 images
     "cifar10": Budget(samples=1_350_000, evaluations=30),  # 30 passes over 45,000 images
+    "nmnist": Budget(samples=108_000, evaluations=4),  # 2 passes over 54,000 recordings of 315 steps
+    "nmnist-saccades": Budget(samples=108_000, evaluations=4),
 }
 
 VARIANTS: dict[str, Any] = {
@@ -38,6 +41,8 @@ VARIANTS: dict[str, Any] = {
     "noprop-ct-bfloat16": NoPropCT(precision="bfloat16", steps=10, draws=16),
     "noprop-fm-bfloat16": NoPropFM(precision="bfloat16", steps=10, draws=16),
     "eprop-symmetric": EProp(feedback="symmetric"),
+    "stdp-wta-1600": STDPWinnerTakeAll(hidden=1600, theta_plus=0.8, lr=0.04),
+    "stdp-wta-batched": STDPWinnerTakeAll(batch_size=32),
 }
 
 NAMES = (*LEARNERS, *VARIANTS)

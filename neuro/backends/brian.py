@@ -11,7 +11,8 @@ results step by step, these of its conventions had to be matched:
 - STDP. The post pathway acts at "resets", in the step of the spike; by default it would be a step late.
 - What acts at the end of every interval. Clocks of brian2 tick at its beginning, the first at 0; so we call it.
 - Short-term plasticity. Here every synapse has a copy of its neuron's resources, used when the spike arrives: the
-  same numbers, since the time between two spikes is that between their arrivals.
+  same numbers, since the time between two spikes is that between their arrivals. What modulates release is therefore
+  written down at the start of each step, and given to a synapse a delay later.
 - Direct current is a spike in every step, over weights multiplied by the values.
 - Arrivals are summed in another order, and exponentials taken of other products: results agree to rounding.
 
@@ -53,7 +54,7 @@ def unsupported(net: Network, plastic: bool) -> list[str]:
             reasons.append(f"{where} sends graded values, and this backend sends spikes")
         elif not isinstance(pre, Source) and net.delay_steps(projection) == 0:
             reasons.append(f"{where} has no delay, and brian2 delivers a spike in the next step at the earliest")
-        if plastic and projection.modulator is not None:
+        if plastic and projection.rule is not None and projection.modulator is not None:
             reasons.append(f"{where} has a modulator, which its equations do not know")
         if plastic and projection.rule is not None and not getattr(projection.rule, "EQUATIONS", ""):
             reasons.append(f"the rule of {where} has no EQUATIONS")
@@ -85,7 +86,8 @@ class _Simulation:
     """The brian2 objects of a job, by the names of populations and projections.
 
     fired: population -> steps and units of its spikes. intervals: projection -> steps between two calls of its
-    rule's ON_INTERVAL, and what calls it. kept: projection -> its weights at each look.
+    rule's ON_INTERVAL, and what calls it. released: projection -> what modulates its release, see _start_step. kept:
+    projection -> its weights at each look.
     """
 
     def __init__(self, job: Job):
@@ -94,6 +96,7 @@ class _Simulation:
         self.fired = {name: _sent(job, name) for name in job.inputs}
         self.groups = {p.name: self._source(p) if p.name in job.inputs else self._group(p) for p in job.order}
         self.intervals: dict[str, tuple[int, Any]] = {}
+        self.released: dict[str, tuple[str, str, np.ndarray, np.ndarray]] = {}
         self.synapses = {p.name: self._synapses(p) for p in job.net.projections}
         self.kept: dict[str, list[np.ndarray]] = {name: [] for name in job.recorded if "->" in name}
         spiking = [p.name for p in job.order if not p.model.graded and p.name not in job.inputs]
@@ -106,6 +109,8 @@ class _Simulation:
         network = b2.Network([thing for part in parts for thing in part.values() if thing is not None])
         if self.intervals or self.kept:
             network.add(b2.NetworkOperation(self._end_step, clock=self.clock, when="end"))
+        if self.released:
+            network.add(b2.NetworkOperation(self._start_step, clock=self.clock, when="start"))
         network.schedule = SCHEDULE
         for _, runner in self.intervals.values():
             runner.before_run({})  # brian2 prepares only what its clocks call
@@ -118,9 +123,19 @@ class _Simulation:
                 if field in self.groups[name].variables and not np.isfinite(self._values(name, field)).all():
                     raise FloatingPointError(f"{field} of population {name!r} is not finite; lower the weights or dt")
 
+    def _start_step(self) -> None:
+        """Write down what modulates release, and give each synapse what was written when the spike was sent."""
+        step = self._step()
+        for name, (modulator, field, past, delays) in self.released.items():
+            past[step] = self._values(modulator, field)[0]
+            self.synapses[name].variables["m"].set_value(past[np.maximum(step - delays, 0)])
+
+    def _step(self) -> int:
+        return int(self.clock.variables["timestep"].get_value()[0])
+
     def _end_step(self) -> None:
         """Call what is due at the end of a step, then look at the weights if that is due."""
-        done = int(self.clock.variables["timestep"].get_value()[0]) + 1
+        done = self._step() + 1
         for every, runner in self.intervals.values():
             if done % every == 0:
                 runner.run()
@@ -140,12 +155,16 @@ class _Simulation:
         name, model = population.name, _model(self.job, population.name)
         parameters, declared = brian_units.parameters(model)
         refractory: Any = "t_ref + dt" if "t_ref" in parameters else False
+        threshold, reset = model.THRESHOLD, model.RESET
+        if hasattr(model, "CROSSING"):
+            threshold, reset = model.CROSSING
+            refractory = threshold  # while it holds, brian2 sees no other crossing
         group = b2.NeuronGroup(
             population.size,
             "\n".join([model.EQUATIONS, *(f"{key} : {unit} (constant)" for key, unit in declared.items())]),
             method=model.METHOD,
-            threshold=model.THRESHOLD or None,
-            reset=model.RESET or None,
+            threshold=threshold or None,
+            reset=reset or None,
             refractory=refractory,
             namespace={key: value for key, value in parameters.items() if key not in declared},
             clock=self.clock,
@@ -164,7 +183,8 @@ class _Simulation:
             w = w * np.asarray(self.job.inputs[pre], float)[0, sources]
         if not len(targets):
             return None
-        equations, on_pre, namespace = ["w : 1"], [self._on_arrival(projection)], {}
+        equations, on_pre = ["w : 1"], [self._on_arrival(projection)]
+        namespace = dict(self.groups[projection.post].namespace)
         if projection.short_term is not None:
             equations.append(projection.short_term.EQUATIONS)
             on_pre.insert(0, projection.short_term.ON_PRE)
@@ -188,6 +208,9 @@ class _Simulation:
         if projection.short_term is not None:
             for field, value in projection.short_term.initial()._asdict().items():
                 setattr(synapses, field, value)
+            field = projection.short_term.MODULATOR
+            if field and projection.modulator is not None:
+                self.released[projection.name] = projection.modulator, field, np.zeros(self.job.n_steps), delays
         if rule is not None:
             synapses.post.when = "resets"
             self._prepare_interval(projection.name, rule, synapses)

@@ -13,12 +13,15 @@ UNITS: dict[str, tuple[Any, str]] = {
     "1/ms": (1 / b2.ms, "hertz"),
     "mV": (b2.mV, "volt"),
     "mV/ms": (b2.mV / b2.ms, "volt/second"),
-    "1/(mV ms)": (1 / (b2.mV * b2.ms), "1/(volt*second)"),
+    "1/(mV ms)": (1 / (b2.mV * b2.ms), "hertz/volt"),
     "pA": (b2.pA, "amp"),
     "pF": (b2.pF, "farad"),
     "nS": (b2.nS, "siemens"),
     "GOhm": (b2.Gohm, "ohm"),
     "Hz": (b2.Hz, "hertz"),
+    "uM": (b2.umolar, "mmolar"),
+    "uM/ms": (b2.umolar / b2.ms, "mmolar/second"),
+    "1/(uM ms)": (1 / (b2.umolar * b2.ms), "hertz/mmolar"),
 }
 
 

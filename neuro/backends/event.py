@@ -8,6 +8,7 @@ for any number of threads, and in one run or several.
 
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -39,17 +40,31 @@ def unsupported(net: Network, plastic: bool) -> list[str]:
 def run(job: Job) -> Record:
     """Run a job, sample after sample."""
     start = time.perf_counter()
-    simulation = _Simulation(job)
-    samples = [simulation.sample(index) for index in range(job.n_samples)]
+    simulation = Simulation(job)
+    inputs = simulation.arrays.inputs
+    spikes, traces = joined([simulation.sample(index, one_sample(inputs, index)) for index in range(job.n_samples)])
+    n_spikes, n_events = (int(count) for count in simulation.arrays.counts.sum(0)[:2])
+    final = save(simulation.arrays, simulation.step) if job.n_samples == 1 else None
+    counts = Counts(n_spikes, n_events, wall_s=time.perf_counter() - start - simulation.compile_s)
+    return Record(spikes, traces, simulation.final_weights(), counts, final)
+
+
+Recorded = tuple[dict[str, Events], dict[str, np.ndarray]]
+
+
+def joined(samples: list[Recorded]) -> Recorded:
+    """The spikes and traces of samples, each as one batch."""
     spikes = {name: _join([spikes[name] for spikes, _ in samples]) for name in samples[0][0]}
     traces = {
         name: values if "->" in name else np.stack([traces[name] for _, traces in samples], axis=1)
         for name, values in samples[0][1].items()
     }
-    n_spikes, n_events = (int(count) for count in simulation.arrays.counts.sum(0)[:2])
-    final = save(simulation.arrays, simulation.step) if job.n_samples == 1 else None
-    counts = Counts(n_spikes, n_events, wall_s=time.perf_counter() - start - simulation.compile_s)
-    return Record(spikes, traces, simulation.final_weights(), counts, final)
+    return spikes, traces
+
+
+def one_sample(inputs: Mapping[str, Any], index: int) -> dict[str, Events | np.ndarray]:
+    """The inputs of one sample of a batch: Events, or values [N]."""
+    return {name: given.sample(index) if isinstance(given, Events) else given[index] for name, given in inputs.items()}
 
 
 def _join(batch: list[Events]) -> Events:
@@ -63,17 +78,24 @@ def _join(batch: list[Events]) -> Events:
     )
 
 
-class _Simulation:
-    """A job under way. compile_s: seconds that went into compiling or loading the kernel."""
+class Simulation:
+    """A job under way, sample by sample. compile_s: seconds that went into compiling or loading the kernel.
 
-    def __init__(self, job: Job):
-        self.job, self.arrays = job, Arrays(job)
+    keep: "population.field" and "projection.trace" that go on from sample to sample.
+    live: whether weights may be changed from outside between samples.
+    """
+
+    def __init__(self, job: Job, keep: frozenset[str] = frozenset(), live: bool = False):
+        self.job, self.arrays, self.keep = job, Arrays(job, live), keep
         self.outputs: dict[str, SpikeOutput] = {}
-        self.step, self.compile_s = job.first_step, 0.0
+        self.step, self.compile_s, self.n_presented = job.first_step, 0.0, 0
 
-    def sample(self, index: int) -> tuple[dict[str, Events], dict[str, np.ndarray]]:
-        """Run one sample from the initial state. Returns its spikes and its traces, [T, N] or [K, synapses]."""
-        self._reset(index)
+    def sample(self, index: int, inputs: Mapping[str, Events | np.ndarray]) -> Recorded:
+        """Run sample number `index` from the initial state; weights stay as the last one left them.
+
+        inputs: of this sample alone. Returns its spikes and its traces, [T, N] or [K, synapses].
+        """
+        self._reset(index, inputs)
         traces = self._new_traces()
         self._advance(traces)
         return {name: output.events() for name, output in self.outputs.items()}, traces
@@ -99,13 +121,18 @@ class _Simulation:
                     self.arrays.shared[f"trace{self.arrays.place[name]}_{field}"] = np.asarray(array)
         return traces
 
-    def _reset(self, index: int) -> None:
+    def _reset(self, index: int, inputs: Mapping[str, Events | np.ndarray]) -> None:
         job, put = self.job, self.arrays.shared
         self.step = job.first_step
+        kept = self.keep if self.n_presented else frozenset()
+        self.n_presented += 1
         for name, state in job.initial.items():
             p = self.arrays.place[name]
             for field, value in zip(state._fields, state, strict=True):
-                put[f"all_{field}{p}"][:] = value
+                if f"{name}.{field}" not in kept:
+                    put[f"all_{field}{p}"][:] = value
+            if job.net.population(name).model.graded:
+                put[f"all_output{p}"][:] = 0
         for population in job.order:
             p = self.arrays.place[population.name]
             if isinstance(population.model, PoissonSource):
@@ -118,36 +145,39 @@ class _Simulation:
         for k, projection in enumerate(job.net.projections):
             if projection.short_term is not None:
                 self.arrays.prepare_short_term(k, projection.short_term, job.net.population(projection.pre).size)
-        for name, given in self.arrays.inputs.items():
-            self._reset_input(name, given, index)
+            if projection.rule is not None and job.plastic:
+                self.arrays.begin_traces(k, kept)
+        for name, given in inputs.items():
+            self._reset_input(name, given)
         if job.resume is not None:
             restore(self.arrays, job.resume)
 
-    def _reset_input(self, name: str, given: Events | np.ndarray, index: int) -> None:
+    def _reset_input(self, name: str, given: Events | np.ndarray) -> None:
         job, put, p = self.job, self.arrays.shared, self.arrays.place[name]
         base = put[f"base{p}"] = job.first_step - self.arrays.longest_delay(name) - 1
         if isinstance(given, Events):
             last = job.first_step + job.n_steps
-            put[f"units{p}"], put[f"offsets{p}"] = _by_step(given.sample(index), base, last, job.net.dt)
+            put[f"units{p}"], put[f"offsets{p}"] = _by_step(given, base, last, job.net.dt)
             return
         put[f"units{p}"], put[f"offsets{p}"] = np.empty(0, np.int32), np.zeros(1, np.int64)
         for k, projection in enumerate(job.net.projections):
             if projection.pre == name:
                 row, target, w = (put[f"{part}{k}"] for part in ("row", "target", "w"))
-                fan_out = np.diff(row[:: (len(row) - 1) // len(given[index])])
-                sent = np.repeat(given[index], fan_out) * w
+                fan_out = np.diff(row[:: (len(row) - 1) // len(given)])
+                sent = np.repeat(given, fan_out) * w
                 put[f"drive{k}"] = np.bincount(target, sent, job.net.population(projection.post).size).astype(
                     self.arrays.dtype
                 )
-                put[f"drive_events{k}"] = int(fan_out[given[index] != 0].sum())
+                put[f"drive_events{k}"] = int(fan_out[given != 0].sum())
 
     def _advance(self, traces: dict[str, np.ndarray]) -> None:
         """Run the kernel, part by part, on all threads."""
         job, n_bytes = self.job, 0
         last, every = job.first_step + job.n_steps, job.weights_every
         arguments, start = self.arrays.arguments(), time.perf_counter()
-        self.arrays.kernel(self.step, self.step, job.first_step, *arguments[0])  # compiles it, or loads it; no step
-        self.compile_s += time.perf_counter() - start
+        if self.n_presented == 1:
+            self.arrays.kernel(self.step, self.step, job.first_step, *arguments[0])  # compiles it, or loads it; no step
+            self.compile_s += time.perf_counter() - start
         # The pool has the threads beside this one; it starts none before there is work for it.
         with (
             Progress("simulating", job.n_steps * job.net.dt, "ms") as progress,

@@ -33,10 +33,10 @@ APART = 16  # numbers of 8 bytes between those of different threads, so that the
 
 
 class Arrays:
-    """The kernel of a job, and its arguments."""
+    """The kernel of a job, and its arguments. live: whether weights may be changed from outside between samples."""
 
-    def __init__(self, job: Job):
-        self.job = job
+    def __init__(self, job: Job, live: bool = False):
+        self.job, self.live = job, live
         self.place = {population.name: p for p, population in enumerate(job.order)}
         dtypes = {array_of(w.weights if isinstance(w, Synapses) else w).dtype for w in job.weights.values()}
         if len(dtypes) > 1:
@@ -152,8 +152,9 @@ class Arrays:
         if isinstance(values, np.ndarray) and (rule is not None or short_term is not None):
             raise ValueError(f"projection {projection.name!r} changes, but its input is direct current; give Events")
         put[f"row{k}"], put[f"target{k}"], put[f"delays{k}"], put[f"delay{k}"] = row, targets, delays, int(delays[0])
-        put[f"w{k}"] = w = self._weights(projection.name, copy=rule is not None)
-        uniform = rule is None and short_term is None and not constant and len(w) > 0 and w.min() == w.max()
+        put[f"w{k}"] = w = self._weights(projection.name, copy=rule is not None or self.live)
+        fixed = rule is None and short_term is None and not constant and not self.live
+        uniform = fixed and len(w) > 0 and w.min() == w.max()
         if uniform:
             put[f"w{k}"] = w[0]
         places = self.place[pre.name], self.place[post.name], job.net.receptor(projection)
@@ -162,7 +163,12 @@ class Arrays:
         q = None if short_term is None else self.prepare_short_term(k, short_term, pre.size)
         several = group is not None
         interval = rule is not None and interval_steps(rule, job.net.dt) > 0
-        return ProjectionKind(k, *places, constant, uniform, several, rule, c, modulator, interval, short_term, q)
+        bound = None
+        if projection.modulator is not None and short_term is not None and short_term.MODULATOR:
+            bound = f"{short_term.MODULATOR}{self.place[projection.modulator]}"
+        return ProjectionKind(
+            k, *places, constant, uniform, several, rule, c, modulator, interval, short_term, q, bound
+        )  # fmt: skip
 
     def _weights(self, name: str, copy: bool) -> np.ndarray:
         """The weights in the order of rows."""
@@ -194,6 +200,22 @@ class Arrays:
         if group is not None:
             put[f"column_delay{k}"] = group[order]
         return c
+
+    def begin_traces(self, k: int, kept: frozenset[str]) -> None:
+        """A new sample begins at step 0: traces that are kept go on from the last sample's end, others from 0."""
+        projection = self.job.net.projections[k]
+        rule: Any = projection.rule
+        before = -np.arange(1, self.ring_depth(projection.name))  # steps
+        for field in rule.PreTraces._fields:
+            for own in self.keepers(k):
+                ring = own[f"pre{k}_{field}"].reshape(self.shared[f"ring{k}"], -1)
+                last = ring[(self.job.n_steps + before) % len(ring)]
+                ring[:] = 0
+                if f"{projection.name}.{field}" in kept:
+                    ring[before % len(ring)] = last
+        for field in rule.PostTraces._fields:
+            if f"{projection.name}.{field}" not in kept:
+                self.shared[f"post{k}_{field}"][:] = 0
 
     def prepare_short_term(self, k: int, short_term: Any, n_pre: int) -> Any:
         """Coefficients, and fresh resources of the presynaptic neurons."""
@@ -247,6 +269,13 @@ class Arrays:
             values[order] = ordered
         return values if isinstance(given, Synapses) else values.reshape(given.shape[::-1]).T
 
+    def live_weights(self, k: int, values: np.ndarray) -> np.ndarray:
+        """Weights as given: a view of those that are stored, or, where the order differs, a read-only copy."""
+        weights = self.as_given(k, values)
+        if self.rows[self.job.net.projections[k].name].order is not None:
+            weights.flags.writeable = False
+        return weights
+
     def as_stored(self, k: int, values: np.ndarray) -> np.ndarray:
         """The inverse of `as_given`."""
         name = self.job.net.projections[k].name
@@ -267,7 +296,8 @@ def _block(job: Job, rows_of: dict[str, Rows]) -> int:
                     f"threads = {job.threads}: projection {projection.name!r} has no delay, and threads meet once per"
                     " least delay; give it a delay of at least dt, or use one thread"
                 )
-        if job.plastic and projection.modulator is not None:
+        releases = projection.short_term is not None and projection.short_term.MODULATOR
+        if (releases or (job.plastic and projection.rule is not None)) and projection.modulator is not None:
             raise ValueError(
                 f"threads = {job.threads}: projection {projection.name!r} has a modulator, which acts without delay;"
                 " use one thread"

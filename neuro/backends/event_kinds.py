@@ -66,6 +66,12 @@ class ProjectionKind:
     interval: bool  # the rule has on_interval
     short_term: Any
     short_term_coefficients: Any
+    gliotransmission: str | None  # the array whose first number changes what is released
+
+    @property
+    def release_factor(self) -> str:
+        """That number as it is before a step, whatever the order in which populations advance."""
+        return f"gliotransmission{self.k}" if self.gliotransmission else "zero"
 
     @property
     def pre_traces(self) -> list[str]:

@@ -112,10 +112,10 @@ def short_term_source(kind: ProjectionKind) -> list[str]:
         f"Resources{k} = ShortTerm{k}.State",
         f"send{k} = shared.inner(rebind(ShortTerm{k}.send, shared.NUMBA))",
         "@shared.inner",
-        f"def send_all{k}(ids, start, n, step, dt, last_sent, released, now, {state}, c):",
+        f"def send_all{k}(ids, start, n, step, dt, last_sent, released, now, {state}, m, c):",
         "    for q in range(start, start + n):",
         "        i = ids[q]",
-        f"        share, s = send{k}(Resources{k}({values}), (step - last_sent[i]) * dt, c)",
+        f"        share, s = send{k}(Resources{k}({values}), (step - last_sent[i]) * dt, m, c)",
         "        released[now + i], last_sent[i] = share, step",
         *[f"        s_{f}[i] = s.{f}" for f in fields],
     ]

@@ -133,7 +133,7 @@ def _run_source(
             if c is not None:
                 values = ", ".join(f"{letter}{kind.k}_{field}" for field in c._fields)
                 prepare.append(f"{title.lower()}{kind.k} = {title}Coefficients{kind.k}({values})")
-    body: list[str] = []
+    body = [f"{kind.release_factor} = {kind.gliotransmission}[0]" for kind in projections if kind.gliotransmission]
     for kind in populations:
         incoming = [projection for projection in projections if projection.post == kind.p]
         outgoing = [projection for projection in projections if projection.pre == kind.p]
@@ -295,6 +295,6 @@ def _send_source(kind: ProjectionKind, pre: PopulationKind) -> list[str]:
             f"spike_all_pre{k}({spikes}, {x}, {now}, rule{k})",
         ]
     if kind.short_term is not None:
-        state = ", ".join(f"state{k}_{field}" for field in kind.short_term.State._fields)
+        state = ", ".join([*(f"state{k}_{field}" for field in kind.short_term.State._fields), kind.release_factor])
         lines.append(f"send_all{k}({spikes}, step, dt, last_sent{k}, released{k}, {now}, {state}, shortterm{k})")
     return lines

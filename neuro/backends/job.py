@@ -69,12 +69,12 @@ def make_job(
 ) -> Job:
     """Check what `simulate` was given against the network; ValueError names what does not fit."""
     check_weights(net, weights)
-    n_samples = _check_inputs(net, inputs)
+    n_samples = check_inputs(net, inputs)
     n_steps = steps(duration, net.dt, "duration")
     if plastic and n_samples > 1:
         raise ValueError(
             f"a plastic simulation changes one set of weights, but {n_samples} samples were given;"
-            " simulate them one after the other"
+            " show them one after the other with neuro.Session"
         )
     for name, given in inputs.items():
         if not isinstance(given, Events) and given.ndim == 3 and given.shape[0] != n_steps:
@@ -146,7 +146,8 @@ def _demand_memory(
     )
 
 
-def _check_inputs(net: Network, inputs: Mapping[str, Any]) -> int:
+def check_inputs(net: Network, inputs: Mapping[str, Any]) -> int:
+    """The number of samples of the inputs; ValueError if they do not fit the sources."""
     sources = {p.name: p.size for p in net.populations if isinstance(p.model, Source)}
     if set(inputs) != set(sources):
         wrong = sorted(set(inputs) ^ set(sources))

@@ -52,7 +52,11 @@ class DenseProjection:
             self.constant = torch.nn.functional.linear(self.pre.input, w_JI)
         self.short_term = None
         if projection.short_term is not None:
-            self.short_term = _ShortTerm(projection.short_term, job, like, names, n_pre, delays[-1])
+            order = [population.name for population in job.order]
+            is_earlier = projection.modulator in order[: order.index(self.post)]
+            self.short_term = _ShortTerm(
+                projection.short_term, job, like, names, n_pre, delays[-1], self.modulator, is_earlier
+            )
 
     def _prepare_rule(self, job: Job, names: dict[str, Any], w_JI: Tensor) -> None:
         rule: Any = self.rule
@@ -150,9 +154,23 @@ class _Pathway:
 
 
 class _ShortTerm:
-    """What the spikes of a presynaptic population carry."""
+    """What the spikes of a presynaptic population carry.
 
-    def __init__(self, short_term: Any, job: Job, like: Tensor, names: dict[str, Any], n_pre: int, longest: int):
+    is_earlier: whether the modulator advances before the postsynaptic population, at whose turn we look at it.
+    factors: what modulated release in the last step and in this one, as it was before the step.
+    """
+
+    def __init__(
+        self,
+        short_term: Any,
+        job: Job,
+        like: Tensor,
+        names: dict[str, Any],
+        n_pre: int,
+        longest: int,
+        modulator: Any,
+        is_earlier: bool,
+    ):
         c = short_term.coefficients()
         self.c, self.dt = type(c)(*on_device(like, c)), job.net.dt
         self.do = rebind(short_term.send, names)
@@ -161,15 +179,24 @@ class _ShortTerm:
         self.since = like.new_full(shape, 2.0**40)  # steps since the last spike; none yet
         self.history = [like.new_zeros(shape)] * (longest + 2)
         self.done = -1
+        self.modulator, self.field, self.is_earlier = modulator, short_term.MODULATOR, is_earlier
+        self.seen = self._modulation()
+        self.factors = self.seen, self.seen
+
+    def _modulation(self) -> Any:
+        return getattr(self.modulator.state, self.field) if self.field and self.modulator is not None else 0.0
 
     def send(self, sent_now: Tensor | None, pre: Any, step: int) -> None:
         """Work through the spikes of the last step, or of this one where they may arrive at once."""
+        now = self._modulation()
+        self.factors, self.seen = (self.factors[1], self.seen if self.is_earlier else now), now
         newest = step if sent_now is not None else step - 1
         while self.done < newest:
             self.done += 1
             sent_BI = pre.sent(self.done)
             self.since = self.since + 1
-            share, state = self.do(self.state, self.since * self.dt, self.c)
+            m = self.factors[self.done == step]
+            share, state = self.do(self.state, self.since * self.dt, m, self.c)
             fired = sent_BI > 0
             self.state = _where_fired(fired, state, self.state)
             self.since = torch.where(fired, 0.0, self.since)

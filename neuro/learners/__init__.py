@@ -11,11 +11,13 @@ from neuro.learners.forward_forward import ForwardForward
 from neuro.learners.forward_forward_cnn import ForwardForwardCNN
 from neuro.learners.forward_forward_spiking import ForwardForwardSpiking
 from neuro.learners.forward_forward_unsupervised import ForwardForwardUnsupervised
+from neuro.learners.liquid_state_machine import LiquidStateMachine
 from neuro.learners.mono_forward import MonoForward
 from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
 from neuro.learners.pepita import PEPITA
+from neuro.learners.stdp_wta import STDPWinnerTakeAll
 
 LEARNERS = {
     "backprop": Backprop,
@@ -36,4 +38,6 @@ LEARNERS = {
     "direct-feedback-alignment": DirectFeedbackAlignment,
     "pepita": PEPITA,
     "eprop": EProp,
+    "lsm": LiquidStateMachine,
+    "stdp-wta": STDPWinnerTakeAll,
 }

@@ -5,11 +5,14 @@ from typing import Any, ClassVar, Protocol
 from neuro.neurons import (
     adex,
     alif,
+    cuba_lif,
     izhikevich,
     izhikevich_2007,
     izhikevich_half_steps,
     leaky_integrator,
+    li_rinzel,
     lif,
+    lif_adaptive_threshold,
     lif_alpha,
     lif_conductance,
     lif_delta,
@@ -27,7 +30,8 @@ class Model(Protocol):
     the threshold nor another field looks at it in the same step; a model of which this is not true has no ADDS_TO.
     FLOW: field of each receptor's exponential current -> name of its time constant, {} where spikes move v itself;
     models that have it, which is closed between spikes, run with update="asynchronous" too.
-    EQUATIONS, THRESHOLD, RESET, ON_ARRIVAL, METHOD: the same model a second time, for brian2.
+    EQUATIONS, THRESHOLD, RESET, ON_ARRIVAL, METHOD: the same model a second time, for brian2. CROSSING: of a graded
+    model that acts when a condition becomes true, the condition and the action.
     """
 
     State: ClassVar[Any]
@@ -50,12 +54,15 @@ class Model(Protocol):
 NEURONS = {
     "lif": lif.LIF,
     "lif_delta": lif_delta.LIFDelta,
+    "cuba_lif": cuba_lif.CubaLIF,
     "lif_exc_inh": lif_exc_inh.LIFExcInh,
     "lif_alpha": lif_alpha.LIFAlpha,
     "lif_conductance": lif_conductance.LIFConductance,
     "alif": alif.AdaptiveLIF,
     "lif_intrinsic": lif_intrinsic.IntrinsicLIF,
+    "lif_adaptive_threshold": lif_adaptive_threshold.ThresholdLIF,
     "leaky_integrator": leaky_integrator.LeakyIntegrator,
+    "li_rinzel": li_rinzel.LiRinzel,
     "izhikevich": izhikevich.Izhikevich,
     "izhikevich_half_steps": izhikevich_half_steps.IzhikevichHalfSteps,
     "izhikevich_2007": izhikevich_2007.Izhikevich2007,
@@ -66,12 +73,15 @@ NEURONS = {
 SETS = {
     "lif": lif.SETS,
     "lif_delta": lif_delta.SETS,
+    "cuba_lif": cuba_lif.SETS,
     "lif_exc_inh": lif_exc_inh.SETS,
     "lif_alpha": lif_alpha.SETS,
     "lif_conductance": lif_conductance.SETS,
     "alif": alif.SETS,
     "lif_intrinsic": lif_intrinsic.SETS,
+    "lif_adaptive_threshold": lif_adaptive_threshold.SETS,
     "leaky_integrator": leaky_integrator.SETS,
+    "li_rinzel": li_rinzel.SETS,
     "izhikevich": izhikevich.SETS,
     "izhikevich_half_steps": izhikevich_half_steps.SETS,
     "izhikevich_2007": izhikevich_2007.SETS,

@@ -2,9 +2,11 @@
 
     tau_m dv/dt = -(v - v_rest)      a spike of weight w (mV) arrives:  v <- v + w
 
-It serves as the readout of a spiking network. A step: exact flow over dt, add arrivals.
+It serves as the readout of a spiking network. The astrocyte of NALSM is such an integrator too: spikes of its liquid
+raise v, those of the input lower it, and v is the depression rate of the liquid's STDP. A step: exact flow over dt, add
+arrivals.
 
-References: eshraghian2023.
+References: eshraghian2023, ivanov2021 (the astrocyte).
 """
 
 from dataclasses import dataclass
@@ -59,4 +61,9 @@ class LeakyIntegrator:
 # The same decay as the spiking set of that name in lif_delta.py.
 NORMALISED = LeakyIntegrator(tau_m=9.4912, v_rest=0.0, source="eshraghian2023")
 
-SETS = {"NORMALISED": NORMALISED}
+# The publication has A <- A + (w_astro (liquid spikes - input spikes) + b - A) / tau each ms, with A = b = 0.15 at the
+# start, which is also the fixed potentiation rate: so a spike's weight here is w_astro / tau_m. v is a depression rate,
+# a pure number, in place of mV. Deviation: A decays by exp(-dt / tau_m) in place of 1 - dt / tau_m.
+NALSM_ASTROCYTE = LeakyIntegrator(tau_m=100.0, v_rest=0.15, source="ivanov2021")
+
+SETS = {"NORMALISED": NORMALISED, "NALSM_ASTROCYTE": NALSM_ASTROCYTE}

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Protocol
 
-from neuro.plasticity import modulated_stdp, scaled_stdp, stdp, triplet_stdp
+from neuro.plasticity import activity_stdp, liquid_stdp, modulated_stdp, post_stdp, scaled_stdp, stdp, triplet_stdp
 from neuro.units import steps
 
 
@@ -47,6 +47,9 @@ RULES = {
     "triplet_stdp": triplet_stdp.TripletSTDP,
     "modulated_stdp": modulated_stdp.ModulatedSTDP,
     "scaled_stdp": scaled_stdp.ScaledSTDP,
+    "post_stdp": post_stdp.PostSTDP,
+    "liquid_stdp": liquid_stdp.LiquidSTDP,
+    "activity_stdp": activity_stdp.ActivitySTDP,
 }
 
 # Named parameter sets of each rule, each with its source.
@@ -55,4 +58,7 @@ SETS = {
     "triplet_stdp": triplet_stdp.SETS,
     "modulated_stdp": modulated_stdp.SETS,
     "scaled_stdp": scaled_stdp.SETS,
+    "post_stdp": post_stdp.SETS,
+    "liquid_stdp": liquid_stdp.SETS,
+    "activity_stdp": activity_stdp.SETS,
 }

@@ -20,6 +20,7 @@ from neuro.neurons import (
     izhikevich_2007,
     izhikevich_half_steps,
     lif,
+    lif_adaptive_threshold,
     lif_alpha,
     lif_conductance,
     lif_delta,
@@ -61,6 +62,13 @@ CASES = {
     "alif": Case(alif.BELLEC_2018, 10.0, 30.0, 20.0),
     # A large eta, so that thresholds move by some mV within the run. brian takes Runge-Kutta steps of it.
     "lif_intrinsic": Case(vary(lif_intrinsic.LIF_SORN, source="test", eta=1.0), 7.0, 15.0, 20.0, v_atol=1e-6),
+    # Thresholds that move by some mV within the run.
+    "lif_adaptive_threshold": Case(
+        vary(lif_adaptive_threshold.DIEHL_COOK, source="test", tau_m=10.0, theta_plus=0.5, tau_theta=99.0),
+        20.0,
+        40.0,
+        3.0,
+    ),
     "izhikevich_half_steps": Case(izhikevich_half_steps.REGULAR_SPIKING, 3.0, 8.0, 8.0, v_atol=1e-6),
     "izhikevich_2007": Case(izhikevich_2007.REGULAR_SPIKING, 60.0, 200.0, 5.0, v_atol=1e-6),
     "adex": Case(vary(adex.ADAPTING, source="test", tau_exc=5.0, tau_inh=10.0), 300.0, 600.0, 3.0, 3.0, v_atol=1e-6),

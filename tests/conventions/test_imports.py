@@ -14,8 +14,8 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 # A layer imports from those above it and from itself.
 LAYERS = [
     {"units", "dialect", "references", "seeds", "progress", "poisson", "memory", "files"},
-    {"neurons", "plasticity", "connectors", "connector_kernels"},
-    {"events", "record", "network", "weights", "encode", "spike_statistics"},
+    {"neurons", "plasticity", "connectors", "connector_kernels", "encode_kernels"},
+    {"events", "record", "network", "weights", "encode", "spike_statistics", "criticality"},
     {"backends"},
     {"learners", "interop"},
     {"audit", "audit_measures", "audit_probes"},

@@ -104,8 +104,8 @@ def test_bounds_are_never_left(rule, w, x, y, m, softness):
     c = rule.coefficients(DT)
     pre, post = rule.PreTraces(*[x] * len(rule.PreTraces._fields)), rule.PostTraces(*[y] * len(rule.PostTraces._fields))
     for change in (rule.on_pre, rule.on_post):
-        synapse = rule.Synapse(w * rule.w_max, *[0.0] * (len(rule.Synapse._fields) - 1))
-        assert 0.0 <= change(synapse, pre, post, m, c).w <= rule.w_max
+        synapse = rule.Synapse(c.w_min + w * (c.w_max - c.w_min), *[0.0] * (len(rule.Synapse._fields) - 1))
+        assert c.w_min <= change(synapse, pre, post, m, c).w <= c.w_max
 
 
 @given(w=st.floats(0.3, 0.7), x=unit_interval, y=unit_interval)

@@ -18,6 +18,7 @@ from simulations.run import run_simulation
 
 # Recipes that take less than a second once compiled.
 SHORT = {
+    "astrocyte_calcium": {"duration": 120_000.0, "step": 10.0, "n_drives": 5},
     "brunel": {"scale": 0.1, "duration": 700.0},
     "coba": {"duration": 400.0},
     "cortical_microcircuit": {"scale": 0.02, "duration": 400.0, "settle": 100.0},
@@ -27,8 +28,10 @@ SHORT = {
     "izhikevich_patterns": {"duration": 160.0},
     "lif_fi_curve": {"duration": 200.0, "n_currents": 21},
     "polychronization": {"duration": 4000.0, "every": 2000.0, "mothers": 20},
+    "saccades": {"images": "digits", "number": 7},
     "song_abbott": {"duration": 4000.0, "every": 500.0},
     "stdp_window": {"spacing": 20.0},
+    "tripartite_synapse": {"duration": 40_000.0, "synapses": 10},
     "update_cost": {"size": 500, "n_drives": 3, "duration": 200.0, "settle": 50.0, "repeats": 1},
 }
 

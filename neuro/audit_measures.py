@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +22,8 @@ from neuro.audit_probes import (
     unseen_change,
     update_of,
 )
-from neuro.learners.base import Batch, Learner, Problem, flat, to_tensors
+from neuro.events import Events
+from neuro.learners.base import Batch, Learner, Problem, to_tensors
 
 WARM_UP = 5  # updates before the audit: optimisers and weights that start at zero must be under way
 NUDGES = (1e-4, 1e-3, 1e-2, 1e-2, 1e-1, 1e-1)  # in pairs where differences stand well above rounding
@@ -179,7 +181,10 @@ def _unseen_change(base: Baseline, name: str, observed: Sequence[str]) -> float 
     n_samples = 8
     while n_samples > 1:  # batch normalisation needs two
         batch = base.subject.batch
-        few = batch._replace(inputs=flat(batch.inputs)[:n_samples], labels=batch.labels[:n_samples])
+        inputs = (
+            batch.inputs.take(np.arange(n_samples)) if isinstance(batch.inputs, Events) else batch.inputs[:n_samples]
+        )
+        few = batch._replace(inputs=inputs, labels=batch.labels[:n_samples])
         subject = base.subject._replace(batch=few)
         rows_nI = inputs_of(subject, name)
         if rows_nI is None:

@@ -31,7 +31,7 @@ from tasks.base import Task, stream
 class Recipe:
     """One training by each rule."""
 
-    task: str = choice("whose images are learned", TASKS, default="digits")
+    task: str = choice("whose images are learned", ("digits", "mnist", "cifar10"), default="digits")
     samples: int = param("samples", "training images shown, repeats included", default=25_000, above=0)
     points: int = param("1", "evaluations after the first, evenly spaced", default=10, minimum=1)
     shown: int = param("1", "reconstructions that are kept", default=8, minimum=1)

@@ -13,6 +13,7 @@ from neuro.learners.cascaded_forward import CascadedForward
 from neuro.learners.counter_current_cnn import CounterCurrentCNN
 from neuro.learners.eprop import EProp
 from neuro.learners.forward_forward import ForwardForward
+from neuro.learners.liquid_state_machine import LiquidStateMachine
 from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
@@ -41,6 +42,10 @@ VARIANTS: dict[str, Any] = {
     "noprop-ct-bfloat16": NoPropCT(precision="bfloat16", steps=10, draws=16),
     "noprop-fm-bfloat16": NoPropFM(precision="bfloat16", steps=10, draws=16),
     "eprop-symmetric": EProp(feedback="symmetric"),
+    "nalsm": LiquidStateMachine(plasticity="astrocyte", w_astrocyte=0.0075),
+    "nalsm-8000": LiquidStateMachine(shape=(20, 20, 20), plasticity="astrocyte", w_astrocyte=0.0075),
+    "lsm-stdp": LiquidStateMachine(plasticity="stdp"),
+    "lsm-ap-stdp": LiquidStateMachine(plasticity="ap-stdp"),
     "stdp-wta-1600": STDPWinnerTakeAll(hidden=1600, theta_plus=0.8, lr=0.04),
     "stdp-wta-batched": STDPWinnerTakeAll(batch_size=32),
 }

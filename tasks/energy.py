@@ -1,7 +1,7 @@
 """Energy of training and of inference: measured on a GPU, else estimated from counted operations.
 
     measured     joules by which the GPU's own counter (NVML) grew; all that runs on the GPU counts, idle power too
-    estimated    training     E = M_update / B  (e_multiply + e_add)                       a sample
+    estimated    training     E = (M_update / B + M_rare / n) (e_multiply + e_add) + (S_update / B) e_add     a sample
                  inference    E = (S - A) (e_multiply + e_add) + A e_add                   a sample
 
 M_update: multiply-accumulates of every matrix product, outer product and convolution in one update of B samples,
@@ -12,6 +12,9 @@ A: those of them whose input is a spike, so that a weight is only added. They ar
 products of `predict`: within each of its sums, all inputs that are not zero have the same value, by which the sum
 may be scaled once. A learner without a matrix product, whose events all come from spikes, has A = S. What is not
 recognised is priced as a multiply-accumulate.
+S_update: synaptic events that a backend delivered in the update (state.learning), without what rules do to weights.
+M_rare: multiply-accumulates so far of what is done now and then, such as fitting a readout (memory "rare_macs"); n
+samples were seen.
 
 Estimates leave out element-wise operations (activations, neurons, optimisers), all traffic with memory and all
 communication. Every operation is priced as one on 32-bit floats in 45 nm, whatever the hardware at hand:
@@ -82,19 +85,22 @@ def estimate(learner: Learner, state: LearnerState, batch: Batch, watched: Batch
     """
     mac_j = MULTIPLY_J + ADD_J
     sums = min(spike_sums(learner, state, watched), synaptic_events)
-    training_j = update_macs(learner, state, batch) / len(batch.labels) * mac_j
+    macs, events = update_work(learner, state, batch)
+    training_j = (macs * mac_j + events * ADD_J) / len(batch.labels)
+    if "rare_macs" in state.memory:
+        training_j += state.memory["rare_macs"].item() / max(state.memory["seen"].item(), 1) * mac_j
     return Energy(training_j, (synaptic_events - sums) * mac_j + sums * ADD_J, "estimated")
 
 
-def update_macs(learner: Learner, state: LearnerState, batch: Batch) -> int:
-    """Multiply-accumulates of one update, counted on a copy of the state."""
+def update_work(learner: Learner, state: LearnerState, batch: Batch) -> tuple[int, int]:
+    """Multiply-accumulates and synaptic events of one update, counted on a copy of the state."""
     if hasattr(learner, "processes"):
         learner = dataclasses.replace(learner, processes=1)  # type: ignore[type-var]
     copy = learner.init(state.problem, 0)
     from_tensors(copy, {name: tensor.clone() for name, tensor in to_tensors(state).items()})
     with FlopCounterMode(display=False, custom_mapping=PRODUCTS) as counter:
         learner.update(copy, batch)
-    return counter.get_total_flops() // 2
+    return counter.get_total_flops() // 2, copy.learning.synaptic_events
 
 
 def spike_sums(learner: Learner, state: LearnerState, batch: Batch) -> float:

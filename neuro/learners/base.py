@@ -63,6 +63,7 @@ class LearnerState:
         stand in none belong to feedback networks and to readouts beside it.
     memory: tensors other than weights that must survive a restart (running means, say).
     counts: of inference, summed over all calls of `predict`.
+    learning: of simulations by backends other than torch's in `update`, summed over its calls since the last start.
     scratch: what can be made again from the rest, such as compiled networks; it is not saved.
     """
 
@@ -73,6 +74,7 @@ class LearnerState:
     layers: tuple[tuple[str, ...], ...] = ()
     memory: dict[str, Tensor] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
+    learning: Counts = field(default_factory=Counts)
     scratch: dict[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -88,6 +88,7 @@ class LiquidStateMachine:
             "seed": torch.tensor(seed),
             "seen": torch.zeros((), dtype=torch.int64),
             "fitted": torch.zeros((), dtype=torch.int64),
+            "rare_macs": torch.zeros((), dtype=torch.int64),
             "features": torch.zeros(n_stored, n, dtype=FEATURES[self.features]),
             "labels": torch.zeros(n_stored, dtype=torch.uint8),
         }
@@ -107,22 +108,25 @@ class LiquidStateMachine:
         place = (seen + torch.arange(len(batch.labels))) % len(memory["labels"])
         memory["features"][place], memory["labels"][place] = features, batch.labels.to(torch.uint8)
         memory["seen"] = memory["seen"] + len(batch.labels)
+        state.learning += record.counts
         measured = self._activity(record.counts, len(batch.labels), state)
         if self._is_due(state):
             n = min(int(memory["seen"]), len(memory["labels"]))
             labels = memory["labels"][:n].long()
-            measured["loss"] = readout.fit(
-                state.weights["readout"], state.weights["bias"], memory["features"][:n], labels, self.l2
-            )
-            memory["fitted"] = memory["seen"].clone()
+            fit = readout.fit(state.weights["readout"], state.weights["bias"], memory["features"][:n], labels, self.l2)
+            measured["loss"] = fit.loss
+            memory["fitted"], memory["rare_macs"] = memory["seen"].clone(), memory["rare_macs"] + fit.macs
         return measured
 
     @torch.no_grad()
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
         """Scores [B, C]; the work done is added to state.counts."""
         features, record = self._features(state, inputs, np.zeros(_length(inputs), np.int64))
-        state.counts += record.counts + Counts(synaptic_events=int((features != 0).sum()) * state.problem.n_classes)
-        return torch.nn.functional.linear(features.float(), state.weights["readout"], state.weights["bias"])
+        # A spike of the liquid adds its weights to the scores: so counted, and no matrix product of torch.
+        n_spikes = sum(len(record.spikes[name].units) for name in TYPES)
+        state.counts += record.counts + Counts(synaptic_events=n_spikes * state.problem.n_classes)
+        weight_CN, bias_C = state.weights["readout"].numpy(), state.weights["bias"].numpy()
+        return torch.from_numpy(features.float().numpy() @ weight_CN.T + bias_C)
 
     def liquid(self, problem: Problem, seed: int) -> Liquid:
         """The liquid of a seed."""
@@ -134,8 +138,8 @@ class LiquidStateMachine:
         return PLASTICITIES[self.plasticity]
 
     def _is_due(self, state: LearnerState) -> bool:
-        seen, fitted = int(state.memory["seen"]), int(state.memory["fitted"])
-        return seen >= REFIT * fitted or seen >= state.problem.samples
+        seen, fitted, last = int(state.memory["seen"]), int(state.memory["fitted"]), state.problem.samples
+        return seen >= REFIT * fitted or fitted < last <= seen
 
     def _network(self, state: LearnerState, rules: Rules | None) -> tuple[Network, dict[str, Any]]:
         """The liquid of a state with some rules, and its weights as they are at first."""

@@ -8,6 +8,8 @@ Axes: n sample, N feature, C class.
 References: liu1989 (L-BFGS).
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,15 @@ LEAST_DEVIATION = 1e-3
 PART = 8192  # samples that become float32 at once
 
 
-def fit(weight_CN: Tensor, bias_C: Tensor, features_nN: Tensor, labels_n: Tensor, l2: float) -> float:
-    """Fit weights and biases in place, from where they stand, so that they take features as they are; returns the loss.
+class Fit(NamedTuple):
+    """The loss that was found, and the multiply-accumulates that it took."""
+
+    loss: float
+    macs: int
+
+
+def fit(weight_CN: Tensor, bias_C: Tensor, features_nN: Tensor, labels_n: Tensor, l2: float) -> Fit:
+    """Fit weights and biases in place, from where they stand, so that they take features as they are.
 
     features_nN: of any real type.
     """
@@ -40,10 +49,11 @@ def fit(weight_CN: Tensor, bias_C: Tensor, features_nN: Tensor, labels_n: Tensor
         return total.detach()
 
     optimiser.step(loss)
+    n_evaluations = 1 + optimiser.state[weight]["func_evals"]
     with torch.no_grad():
         weight_CN.copy_(weight / deviation_N)
         bias_C.copy_(bias - weight_CN @ mean_N)
-    return float(loss())
+    return Fit(float(loss()), 2 * n_evaluations * features_nN.numel() * len(weight_CN))
 
 
 def _moments(features_nN: Tensor) -> tuple[Tensor, Tensor]:

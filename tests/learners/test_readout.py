@@ -17,7 +17,7 @@ def problem(n=400, n_features=12, n_classes=3, seed=0):
 
 def fitted(features, labels, l2, start=0.0):
     weight, bias = torch.full((3, features.shape[1]), start), torch.full((3,), start)
-    return readout.fit(weight, bias, features, labels, l2), weight, bias
+    return readout.fit(weight, bias, features, labels, l2).loss, weight, bias
 
 
 def test_the_gradient_is_zero_at_the_minimum():

@@ -12,6 +12,7 @@ from neuro.learners.backprop import Backprop
 from neuro.learners.base import LearnerState, to_tensors
 from neuro.learners.bptt import BPTT
 from neuro.learners.noprop import NoProp
+from neuro.learners.stdp_wta import STDPWinnerTakeAll
 from neuro.record import Counts
 from tasks import digits, energy
 
@@ -29,14 +30,14 @@ def test_training_of_a_dense_network_by_hand():
     layers = [(64, 7), (7, 5), (5, 10)]
     forward = sum(n * i * j for i, j in layers)
     backward = forward + sum(n * i * j for i, j in layers[1:])
-    assert energy.update_macs(learner, learner.init(TASK.problem, 0), batch(n)) == forward + backward
+    assert energy.update_work(learner, learner.init(TASK.problem, 0), batch(n))[0] == forward + backward
 
 
 def test_training_of_a_convolution_by_hand():
     """8 x 8 pixels, 3 x 3 kernels padded to the same size, 4 channels, pooled to 4 x 4, then 10 classes."""
     learner, n = Backprop(conv=(4,), hidden=()), 6
     convolution, dense = n * 64 * 4 * 9, n * 4 * 16 * 10
-    macs = energy.update_macs(learner, learner.init(TASK.problem, 0), batch(n))
+    macs = energy.update_work(learner, learner.init(TASK.problem, 0), batch(n))[0]
     assert macs == 2 * convolution + 3 * dense  # no gradient for the image
 
 
@@ -62,7 +63,7 @@ class DeltaRule:
 
 def test_explicit_products_are_counted():
     learner, n = DeltaRule(), 8
-    macs = energy.update_macs(learner, learner.init(TASK.problem, 0), batch(n))
+    macs = energy.update_work(learner, learner.init(TASK.problem, 0), batch(n))[0]
     assert macs == n * 64 * 10 + n * 64 * 10 + 64 * 10
 
 
@@ -78,7 +79,7 @@ class Traces(DeltaRule):
 
 def test_outer_products_by_broadcasting_are_counted():
     learner = Traces()
-    assert energy.update_macs(learner, learner.init(TASK.problem, 0), batch(8)) == 2 * 8 * 64 * 10
+    assert energy.update_work(learner, learner.init(TASK.problem, 0), batch(8))[0] == 2 * 8 * 64 * 10
 
 
 A, B, V = torch.rand(3, 4), torch.rand(4, 5), torch.rand(4)
@@ -105,12 +106,12 @@ def test_every_way_to_write_a_product_is_counted(form):
     class Once(DeltaRule):
         update = staticmethod(lambda state, batch: FORMS[form][0]())
 
-    assert energy.update_macs(Once(), Once().init(TASK.problem, 0), batch(8)) == FORMS[form][1]
+    assert energy.update_work(Once(), Once().init(TASK.problem, 0), batch(8))[0] == FORMS[form][1]
 
 
 def test_work_in_other_processes_is_counted():
     one, two = NoProp(blocks=2), NoProp(blocks=2, processes=2)
-    macs = [energy.update_macs(learner, learner.init(TASK.problem, 0), batch(10)) for learner in (one, two)]
+    macs = [energy.update_work(learner, learner.init(TASK.problem, 0), batch(10))[0] for learner in (one, two)]
     assert macs[0] == macs[1] > 0
 
 
@@ -134,8 +135,23 @@ def test_spikes_add_weights_and_graded_inputs_multiply_them():
     assert energy.spike_sums(learner, state, batch(64)) == pytest.approx(spikes * 10)
     found = energy.estimate(learner, state, batch(64), batch(64), events)
     assert found.inference_j == pytest.approx((events - 10 * spikes) * MAC_J + 10 * spikes * ADD_J)
-    assert found.training_j == pytest.approx(energy.update_macs(learner, state, batch(64)) / 64 * MAC_J)
+    assert found.training_j == pytest.approx(energy.update_work(learner, state, batch(64))[0] / 64 * MAC_J)
     assert found.how == "estimated"
+
+
+def test_events_of_backends_and_rare_work_are_part_of_training():
+    """Spikes of a layer of 20 neurons cross 19 synapses each; a readout fitted now and then is spread over all samples."""
+    learner = STDPWinnerTakeAll(hidden=20, batch_size=8)
+    state = learner.init(TASK.problem, 0)
+    macs, events = energy.update_work(learner, state, batch(8))
+    learner.update(state, batch(8))
+    own = state.learning.spikes
+    assert own > 0 and events == state.learning.synaptic_events > 19 * own
+    found = energy.estimate(learner, state, batch(8), batch(8), 1000.0)
+    assert found.training_j == pytest.approx((macs * MAC_J + events * ADD_J) / 8, rel=0.2)  # it has learned since
+    state.memory |= {"rare_macs": torch.tensor(10**9), "seen": torch.tensor(200)}
+    more = energy.estimate(learner, state, batch(8), batch(8), 1000.0).training_j - found.training_j
+    assert more == pytest.approx(10**9 / 200 * MAC_J)
 
 
 def test_networks_without_spikes_multiply_everything():

@@ -13,7 +13,7 @@ branching_factor looks at synapses, and counts what common input drives, too; mu
 does not change if only some of the neurons are seen.
 
 References: ivanov2021 (branching_factor and kernel_rank, from its code), wilting2018 (multistep), beggs2003
-(avalanches), legenstein2007 (kernel rank, twins).
+(avalanches), ma2019 (their threshold), legenstein2007 (kernel rank, twins).
 
 Axes: T step or bin, N neuron, K lag, S sample.
 """
@@ -71,7 +71,8 @@ class Multistep(NamedTuple):
 def multistep(activity_ST: NDArray, bin_ms: float, n_lags: int) -> Multistep:
     """The multistep-regression estimate from the activity of trials that share one mean and one variance.
 
-    activity_ST: spikes in each bin of each trial. n_lags: of the slopes to which the exponential is fitted, several
+    activity_ST: spikes in each bin of each trial; where trials have a course in common, take its mean over trials off
+    first. n_lags: of the slopes to which the exponential is fitted, several
     times the expected tau. ValueError if nothing varies.
     """
     from scipy.optimize import curve_fit
@@ -108,11 +109,15 @@ class Avalanches(NamedTuple):
     durations: NDArray[np.int64]
 
 
-def avalanches(activity_ST: NDArray) -> Avalanches:
-    """Avalanches of all samples, in order."""
+def avalanches(activity_ST: NDArray, threshold: float = 0.0) -> Avalanches:
+    """Avalanches of all samples, in order.
+
+    threshold: bins with no more spikes count as empty; of large networks, which are never silent, ma2019 takes the 35th
+    percentile of the activity.
+    """
     sizes, durations = [], []
     for bins in np.asarray(activity_ST):
-        empty = np.flatnonzero(bins == 0)
+        empty = np.flatnonzero(bins <= threshold)
         total = np.concatenate([[0], np.cumsum(bins)])
         gaps = np.diff(empty) > 1
         first, last = empty[:-1][gaps] + 1, empty[1:][gaps]

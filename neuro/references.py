@@ -167,6 +167,8 @@ REFERENCES = {
     "38(1):82-99. doi:10.1109/MM.2018.112130359",
     "wilting2018": "Wilting J, Priesemann V (2018). Inferring collective dynamical states from widely unobserved "
     "systems. Nature Communications 9:2325. doi:10.1038/s41467-018-04725-4",
+    "ma2019": "Ma Z, Turrigiano GG, Wessel R, Hengen KB (2019). Cortical circuit dynamics are homeostatically tuned to "
+    "criticality in vivo. Neuron 104(4):655-664. doi:10.1016/j.neuron.2019.08.031",
     "legenstein2007": "Legenstein R, Maass W (2007). Edge of chaos and prediction of computational performance for "
     "neural circuit models. Neural Networks 20(3):323-334. doi:10.1016/j.neunet.2007.04.017",
     "liu1989": "Liu DC, Nocedal J (1989). On the limited memory BFGS method for large scale optimization. Mathematical "

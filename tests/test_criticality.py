@@ -82,6 +82,8 @@ def test_avalanches_by_hand():
     found = criticality.avalanches(np.array([[5, 0, 1, 2, 0, 0, 7, 0, 3], [0, 0, 0, 0, 4, 4, 4, 0, 0]]))
     np.testing.assert_array_equal(found.sizes, [3, 7, 12])
     np.testing.assert_array_equal(found.durations, [2, 1, 3])
+    above = criticality.avalanches(np.array([[1, 2, 5, 3, 2, 2, 9, 1]]), threshold=2)
+    np.testing.assert_array_equal((above.sizes, above.durations), [[8, 9], [2, 1]])
 
 
 def test_sizes_of_a_critical_process_fall_with_three_halves():

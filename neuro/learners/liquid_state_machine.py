@@ -94,7 +94,7 @@ class LiquidStateMachine:
         }
         state = LearnerState(problem, weights, {}, torch.Generator(), (("readout", "bias"),), memory)
         if self._plasticity.rules is not None:
-            _, begin = self._network(state, self._plasticity.rules)
+            _, begin = self.network(state, self._plasticity.rules)
             state.weights |= {name: torch.from_numpy(begin[name].weights) for name in PLASTIC}
         return state
 
@@ -104,7 +104,7 @@ class LiquidStateMachine:
         seen = int(memory["seen"])
         if seen == 0 and self._plasticity.rules is not None:
             self._prepare(state, batch.inputs)
-        features, record = self._features(state, batch.inputs, seen + np.arange(len(batch.labels)) + 1)
+        features, record = self.respond(state, batch.inputs, seen + np.arange(len(batch.labels)) + 1)
         place = (seen + torch.arange(len(batch.labels))) % len(memory["labels"])
         memory["features"][place], memory["labels"][place] = features, batch.labels.to(torch.uint8)
         memory["seen"] = memory["seen"] + len(batch.labels)
@@ -121,7 +121,7 @@ class LiquidStateMachine:
     @torch.no_grad()
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
         """Scores [B, C]; the work done is added to state.counts."""
-        features, record = self._features(state, inputs, np.zeros(_length(inputs), np.int64))
+        features, record = self.respond(state, inputs, np.zeros(_length(inputs), np.int64))
         # A spike of the liquid adds its weights to the scores: so counted, and no matrix product of torch.
         n_spikes = sum(len(record.spikes[name].units) for name in TYPES)
         state.counts += record.counts + Counts(synaptic_events=n_spikes * state.problem.n_classes)
@@ -141,7 +141,7 @@ class LiquidStateMachine:
         seen, fitted, last = int(state.memory["seen"]), int(state.memory["fitted"]), state.problem.samples
         return seen >= REFIT * fitted or fitted < last <= seen
 
-    def _network(self, state: LearnerState, rules: Rules | None) -> tuple[Network, dict[str, Any]]:
+    def network(self, state: LearnerState, rules: Rules | None) -> tuple[Network, dict[str, Any]]:
         """The liquid of a state with some rules, and its weights as they are at first."""
         liquid, plasticity = self.liquid(state.problem, int(state.memory["seed"])), self._plasticity
         net = liquid.network(rules, NALSM_ASTROCYTE if rules is not None and plasticity.has_astrocyte else None)
@@ -152,7 +152,7 @@ class LiquidStateMachine:
         """The compiled liquid with the weights of the state; it is made once for each kind."""
         key = f"{kind} {int(state.memory['seed'])}"
         if key not in state.scratch:
-            net, weights = self._network(state, rules)
+            net, weights = self.network(state, rules)
             keep = _traces(net) if kind == "preparing" else ()
             state.scratch[key] = Session(net, weights, plastic=rules is not None, seed=0, keep=keep, **options)
         session = state.scratch[key]
@@ -170,11 +170,11 @@ class LiquidStateMachine:
         for first in range(0, self.snapshots, SNAPSHOTS_AT_ONCE):
             n = min(SNAPSHOTS_AT_ONCE, self.snapshots - first)
             numbers = first + np.arange(n)
-            session.present({"input": self._shown(inputs, rng.integers(_length(inputs), size=n), numbers, seed)})
+            session.present({"input": self.encoded(inputs, rng.integers(_length(inputs), size=n), numbers, seed)})
         for name in PLASTIC:
             state.weights[name].copy_(torch.from_numpy(session.weights[name]))
 
-    def _features(self, state: LearnerState, inputs: Tensor | Events, numbers_B: NDArray) -> tuple[Tensor, Record]:
+    def respond(self, state: LearnerState, inputs: Tensor | Events, numbers_B: NDArray) -> tuple[Tensor, Record]:
         """What the readout sees of samples, [B, N], and the record of the liquid.
 
         numbers_B: which showing of a sample it is; the same number gives the same spikes of the input.
@@ -192,7 +192,7 @@ class LiquidStateMachine:
             threads=torch.get_num_threads(),
         )
         rows = np.arange(_length(inputs))
-        record = session.present({"input": self._shown(inputs, rows, numbers_B, int(state.memory["seed"]))})
+        record = session.present({"input": self.encoded(inputs, rows, numbers_B, int(state.memory["seed"]))})
         columns = []
         for name, size in self.liquid(problem, 0).sizes.items():
             events = record.spikes[name]
@@ -203,7 +203,7 @@ class LiquidStateMachine:
             )
         return torch.from_numpy(np.concatenate(columns, axis=1)).to(FEATURES[self.features]), record
 
-    def _shown(self, inputs: Tensor | Events, rows: NDArray, numbers: NDArray, seed: int) -> Events:
+    def encoded(self, inputs: Tensor | Events, rows: NDArray, numbers: NDArray, seed: int) -> Events:
         """The events of some samples: as they are, or images in rate code."""
         if isinstance(inputs, Events):
             return inputs.take(rows)

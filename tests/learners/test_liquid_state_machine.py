@@ -56,7 +56,7 @@ def test_the_readout_sees_the_spikes_of_the_liquid(features):
     learner = dataclasses.replace(SMALL, features=features)
     state = learner.init(TASK.problem, 0)
     inputs = torch.from_numpy(TASK.test.inputs[:6])
-    seen, record = learner._features(state, inputs, np.zeros(6, np.int64))
+    seen, record = learner.respond(state, inputs, np.zeros(6, np.int64))
     wanted = np.zeros((6, 64))
     for first, name in ((0, "excitatory"), (51, "inhibitory")):
         for sample in range(6):

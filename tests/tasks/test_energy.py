@@ -140,7 +140,7 @@ def test_spikes_add_weights_and_graded_inputs_multiply_them():
 
 
 def test_events_of_backends_and_rare_work_are_part_of_training():
-    """Spikes of a layer of 20 neurons cross 19 synapses each; a readout fitted now and then is spread over all samples."""
+    """A spike of a layer of 20 crosses 19 synapses; a readout fitted now and then is spread over all samples."""
     learner = STDPWinnerTakeAll(hidden=20, batch_size=8)
     state = learner.init(TASK.problem, 0)
     macs, events = energy.update_work(learner, state, batch(8))

@@ -4,8 +4,9 @@
     liquid   see liquid.py; spikes for `duration` ms; x_j: spikes of neuron j, or sum over them exp(-(T - t) / tau)
     readout  softmax(w x + b), fitted to all (x, label) so far, see readout.py
 
-1. Plasticity, if there is any, prepares the liquid without labels: `snapshots` images of `snapshot` ms, drawn from the
-   first batch, one after another; neurons begin anew at each, weights and the traces of the rules go on.
+1. Plasticity, if there is any, prepares the liquid without labels: `snapshots` samples of the first batch, each for
+   `snapshot` ms (of events: anywhere in the sample), one after another; neurons begin anew at each, weights and the
+   traces of the rules go on.
 2. Each sample is shown to the liquid, which for plasticity "stdp" and "astrocyte" goes on to change while it
    looks, from the same weights for every sample, at rates that fall by 1 % a ms.
 3. x is stored. The readout is fitted whenever a fifth more samples are stored than last time, and after the last one.
@@ -109,7 +110,7 @@ class LiquidStateMachine:
         memory["features"][place], memory["labels"][place] = features, batch.labels.to(torch.uint8)
         memory["seen"] = memory["seen"] + len(batch.labels)
         state.learning += record.counts
-        measured = self._activity(record.counts, len(batch.labels), state)
+        measured = self._activity(record.counts, len(batch.labels) * self._duration(state, batch.inputs), state)
         if self._is_due(state):
             n = min(int(memory["seen"]), len(memory["labels"]))
             labels = memory["labels"][:n].long()
@@ -170,7 +171,11 @@ class LiquidStateMachine:
         for first in range(0, self.snapshots, SNAPSHOTS_AT_ONCE):
             n = min(SNAPSHOTS_AT_ONCE, self.snapshots - first)
             numbers = first + np.arange(n)
-            session.present({"input": self.encoded(inputs, rng.integers(_length(inputs), size=n), numbers, seed)})
+            shown = self.encoded(inputs, rng.integers(_length(inputs), size=n), numbers, seed)
+            if isinstance(inputs, Events):
+                latest = self._duration(state, inputs) - self.snapshot
+                shown = _windows(shown, rng.uniform(0.0, max(latest, 0.0), n), self.snapshot)
+            session.present({"input": shown})
         for name in PLASTIC:
             state.weights[name].copy_(torch.from_numpy(session.weights[name]))
 
@@ -181,7 +186,7 @@ class LiquidStateMachine:
         """
         plasticity, problem = self._plasticity, state.problem
         is_events = isinstance(inputs, Events)
-        duration = problem.n_steps * problem.dt if is_events else self.duration
+        duration = self._duration(state, inputs)
         session = self._session(
             state,
             "events" if is_events else "images",
@@ -213,13 +218,16 @@ class LiquidStateMachine:
         seeds_B = np.array([_seed(seed, row, int(k)) for row, k in zip(values_BI, numbers, strict=True)], np.uint64)
         return encode.refractory_rate(probability_BI, round(self.duration / DT), DT, seeds_B, T_REF)
 
-    def _activity(self, counts: Counts, n_samples: int, state: LearnerState) -> dict[str, float]:
-        """Mean rate of the liquid's neurons (Hz), and the share that is silent in all samples stored.
+    def _duration(self, state: LearnerState, inputs: Tensor | Events) -> float:
+        """For which a sample is shown, ms."""
+        return state.problem.n_steps * state.problem.dt if isinstance(inputs, Events) else self.duration
+
+    def _activity(self, counts: Counts, time: float, state: LearnerState) -> dict[str, float]:
+        """Mean rate of the liquid's neurons in some time (ms), Hz, and the share that is silent in all samples stored.
 
         ValueError if the liquid dies out; a warning if it saturates.
         """
-        n = int(np.prod(self.shape))
-        rate = 1000.0 * counts.spikes / (n * n_samples * self.duration)
+        rate = 1000.0 * counts.spikes / (int(np.prod(self.shape)) * time)
         silent = float((state.memory["features"].amax(0) == 0).float().mean())
         at_most = 1000.0 / (T_REF + DT)
         if rate < DEAD_HZ:
@@ -245,6 +253,14 @@ def _traces(net: Network) -> tuple[str, ...]:
         if projection.rule is not None
         for field in (*projection.rule.PreTraces._fields, *projection.rule.PostTraces._fields)
     )
+
+
+def _windows(events: Events, starts_B: NDArray, length: float) -> Events:
+    """The events of each sample in a window of some length (ms), from a start of its own."""
+    sample = np.repeat(np.arange(events.n_samples), np.diff(events.offsets))
+    times = events.times - starts_B[sample]
+    kept = (times >= 0.0) & (times < length)
+    return Events(times[kept], events.units[kept], np.searchsorted(sample[kept], np.arange(events.n_samples + 1)))
 
 
 def _length(inputs: Tensor | Events) -> int:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from neuro.events import Events
 from neuro.learners.base import Batch, from_tensors, to_tensors
 from neuro.learners.liquid import PLASTIC, PLASTICITIES, TYPES, Liquid
-from neuro.learners.liquid_state_machine import LiquidStateMachine
+from neuro.learners.liquid_state_machine import LiquidStateMachine, _windows
 from tasks import digits
 from tasks.base import stream
 
@@ -134,6 +134,14 @@ def test_events_are_shown_as_they_are():
         SMALL.update(state, Batch(events, torch.arange(30) % 10))
     scores = SMALL.predict(state, events)
     torch.testing.assert_close(SMALL.predict(state, events.sample(3)), scores[3:4], rtol=1e-4, atol=1e-4)
+
+
+def test_windows_are_cut_out_of_events():
+    events = Events(np.array([1.0, 5.0, 9.0, 0.0, 6.0]), np.arange(5, dtype=np.int32), np.array([0, 3, 5]))
+    cut = _windows(events, np.array([4.0, 0.0]), 5.5)
+    np.testing.assert_allclose(cut.times, [1.0, 5.0, 0.0])
+    np.testing.assert_array_equal(cut.units, [1, 2, 3])
+    np.testing.assert_array_equal(cut.offsets, [0, 2, 3])
 
 
 def test_a_liquid_is_drawn_from_its_seed():

@@ -193,9 +193,9 @@ class Arrays:
             self._share_out(f"own_post{k}_{field}", trace, self.starts[post.name])
         order = np.argsort(targets, kind="stable")
         put[f"column{k}"] = np.searchsorted(targets[order], np.arange(post.size + 1))
-        put[f"column_synapse{k}"] = order
+        put[f"column_synapse{k}"] = order.astype(np.uint32 if len(order) < 2**32 else np.int64)
         n_segments = (len(row) - 1) // n_pre
-        put[f"column_pre{k}"] = np.repeat(np.arange(n_pre, dtype=np.int32), np.diff(row[::n_segments]))[order]
+        put[f"column_pre{k}"] = np.repeat(np.arange(n_pre, dtype=np.uint32), np.diff(row[::n_segments]))[order]
         put[f"interval{k}"] = interval_steps(rule, self.job.net.dt)
         if group is not None:
             put[f"column_delay{k}"] = group[order]

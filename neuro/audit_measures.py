@@ -264,9 +264,12 @@ def kept_over_time_of(base: Baseline, evidence: dict[str, float]) -> str:
     if not base.differing(update_of(longer).layers):
         return "no time"
     grown = peak_kept(longer) - peak_kept(base.subject)
+    n_steps, batch = base.problem.n_steps, base.subject.batch
+    if isinstance(batch.inputs, Events):  # as a raster they grow with time, and are the input itself
+        grown -= 4 * n_steps * len(batch.labels) * base.problem.n_inputs
     hidden = [names for names in base.layers[:-1] or base.layers]
     n_units = sum(max(base.subject.saved[name].shape[0] for name in saved_names(names)) for names in hidden)
-    numbers = grown / 4 / (base.problem.n_steps * len(base.subject.batch.labels) * n_units)
+    numbers = grown / 4 / (n_steps * len(batch.labels) * n_units)
     evidence["numbers kept a step, sample and unit"] = numbers
     return "yes" if numbers >= 0.5 else "no"
 

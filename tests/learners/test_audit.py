@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, cross_entropy, linear
 
+from neuro import make_events
 from neuro.audit import COLUMNS, Audit, audit, audit_table
 from neuro.audit_measures import SCALE
 from neuro.audit_probes import Subject, inputs_of, rounding, sines, unseen_change
@@ -248,3 +249,15 @@ def test_table_has_a_row_for_each_audit():
     table = audit_table([found("backprop"), found("forward-forward")])
     assert table[0] == list(COLUMNS) and [row[0] for row in table[1:]] == ["backprop", "forward-forward"]
     assert {len(row) for row in table} == {len(COLUMNS)}
+
+
+@pytest.mark.parametrize(("name", "kept"), [("bptt", "yes"), ("eprop", "no")])
+def test_a_raster_of_events_is_no_memory_of_activity(name, kept):
+    """Many inputs, few neurons: the input alone is larger than what BPTT keeps, and e-prop keeps nothing."""
+    rng, n_inputs, n = np.random.default_rng(0), 200, 4000
+    problem = TASK.problem._replace(n_inputs=n_inputs, shape=(n_inputs,), n_steps=20)
+    offsets = np.arange(17) * n // 16
+    events = make_events(rng.uniform(0.0, 20.0, n), rng.integers(0, n_inputs, n), offsets)
+    learner = LEARNERS[name](hidden=(40,) if name == "bptt" else 40)
+    it = audit(learner, problem, Batch(events, torch.arange(16) % 10))
+    assert it.kept_over_time == kept and it.contradictions == []

@@ -1,0 +1,122 @@
+"""HDF5 files of the layout of the Spiking Heidelberg Digits, read into memory and checked record by record.
+
+    spikes/times [B]   seconds from the start of the sample, float16, a row of its own length each, rising
+    spikes/units [B]   which channel fired, uint16, likewise
+    labels [B], extra/speaker [B]
+
+A file may lie as it is, gzipped (.h5.gz) or zipped (.h5.zip), as its publishers have it.
+References: cramer2020 (the layout).
+"""
+
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuro.events import EventStore
+from tasks.base import DataError
+
+SUFFIXES = (".h5", ".h5.gz", ".h5.zip")
+LATEST_S = 4000.0  # an EventStore counts microseconds in 32 bits
+
+
+class Recordings(NamedTuple):
+    """Samples of a file: their spikes, what was said, and by whom."""
+
+    events: EventStore
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.int64]
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """The file of a name in a folder, whatever its packing."""
+    return next((path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").exists()), None)
+
+
+def unpacked(path: Path) -> bytes:
+    """The bytes of the HDF5 file. DataError if it is damaged or cut off."""
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            return gzip.decompress(data)
+        if path.suffix != ".zip":
+            return data
+        with zipfile.ZipFile(io.BytesIO(data)) as files:
+            inside = [name for name in files.namelist() if name.endswith(".h5")]
+            if len(inside) != 1:
+                raise DataError(f"{path} holds {len(inside)} files *.h5, not one; get it once more")
+            return files.read(inside[0])
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{path} is damaged or cut off ({error}); remove it and get it once more") from None
+
+
+def parse(data: bytes, name: str, n_channels: int, n_classes: int) -> Recordings:
+    """All samples of an HDF5 file. DataError, which names the file and the record, for what cannot be."""
+    import h5py
+
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            labels, speakers = _whole(file, "labels", name), _whole(file, "extra/speaker", name)
+            times, units = _rows(file, "spikes/times", name), _rows(file, "spikes/units", name)
+    except DataError:
+        raise
+    except Exception as error:  # HDF5 has many ways to say that its bytes make no sense
+        raise DataError(f"{name} is no whole HDF5 file ({type(error).__name__}: {error}); get it once more") from None
+    lengths = {"labels": len(labels), "extra/speaker": len(speakers), "spikes/times": len(times)}
+    lengths["spikes/units"] = len(units)
+    if len(set(lengths.values())) > 1 or not len(labels):
+        raise DataError(f"{name} has records that do not belong together: {lengths}; get it once more")
+    if labels.max() >= n_classes:
+        wrong = int(np.argmax(labels >= n_classes))
+        raise DataError(f"{name}, record {wrong}: label {labels[wrong]}, of {n_classes} classes; get it once more")
+    parts = [
+        _sample(of_times, of_units, f"{name}, record {k}", n_channels)
+        for k, (of_times, of_units) in enumerate(zip(times, units, strict=True))
+    ]
+    counts = np.array([len(times_us) for times_us, _ in parts], np.int64)
+    times_us, channels = (np.concatenate([part[which] for part in parts]) for which in (0, 1))
+    events = EventStore(times_us, channels, np.cumsum(counts) - counts, counts)
+    return Recordings(events, labels, speakers)
+
+
+def _whole(file: Any, key: str, name: str) -> NDArray[np.int64]:
+    """A flat array of whole numbers that are not negative."""
+    values = np.asarray(_dataset(file, key, name)[:])
+    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.size and values.min() < 0):
+        raise DataError(f"{name}: {key} is {values.dtype} of shape {values.shape}, not whole numbers; get it once more")
+    return values.astype(np.int64)
+
+
+def _rows(file: Any, key: str, name: str) -> NDArray:
+    values = _dataset(file, key, name)[:]
+    if values.ndim != 1 or values.dtype != object:
+        raise DataError(f"{name}: {key} does not hold a row for each sample; get it once more")
+    return values
+
+
+def _dataset(file: Any, key: str, name: str) -> Any:
+    if key not in file or not hasattr(file[key], "dtype"):
+        raise DataError(f"{name} has no {key!r}, so it is not of the layout of SHD; get it once more")
+    return file[key]
+
+
+def _sample(times_s: NDArray, units: NDArray, name: str, n_channels: int) -> tuple[NDArray, NDArray]:
+    """Times (us) and units of one sample, by time."""
+    if times_s.dtype.kind != "f" or units.dtype.kind not in "iu" or len(times_s) != len(units):
+        raise DataError(
+            f"{name}: {len(times_s)} times ({times_s.dtype}) and {len(units)} units ({units.dtype}); get it once more"
+        )
+    seconds = times_s.astype(np.float64)
+    if not np.isfinite(seconds).all() or seconds.min(initial=0.0) < 0 or seconds.max(initial=0.0) > LATEST_S:
+        wrong = int(np.argmax(~np.isfinite(seconds) | (seconds < 0) | (seconds > LATEST_S)))
+        raise DataError(f"{name}: spike {wrong} has the time {times_s[wrong]} s; get it once more")
+    if units.size and (units.min() < 0 or units.max() >= n_channels):
+        wrong = int(np.argmax((units < 0) | (units >= n_channels)))
+        raise DataError(f"{name}: spike {wrong} is of channel {units[wrong]}, of {n_channels}; get it once more")
+    order = np.argsort(seconds, kind="stable")
+    return np.rint(1e6 * seconds[order]).astype(np.uint32), units[order].astype(np.uint16)

@@ -195,8 +195,62 @@ REFERENCES = {
     "diehl2015": "Diehl PU, Cook M (2015). Unsupervised learning of digit recognition using spike-timing-dependent "
     "plasticity. Frontiers in Computational Neuroscience 9:99. doi:10.3389/fncom.2015.00099. Numbers from the program "
     "in peter-u-diehl/stdp-mnist",
+    "cramer2020": "Cramer B, Stradmann Y, Schemmel J, Zenke F (2020). The Heidelberg spiking data sets for the "
+    "systematic evaluation of spiking neural networks. IEEE Transactions on Neural Networks and Learning Systems "
+    "33(7):2744-2757. doi:10.1109/TNNLS.2020.3044364",
+    "jackson2018": "Jackson Z, Souza C, Flaks J, Pan Y, Nicolas H, Thite A (2018). Free Spoken Digit Dataset. Zenodo. "
+    "doi:10.5281/zenodo.1342401",
+    "hammouamri2024": "Hammouamri I, Khalfaoui-Hassani I, Masquelier T (2024). Learning delays in spiking neural "
+    "networks using dilated convolutions with learnable spacings. ICLR 2024. doi:10.48550/arXiv.2306.17670",
     "krizhevsky2009": "Krizhevsky A (2009). Learning multiple layers of features from tiny images. Technical report, "
     "University of Toronto. https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
+    "xiao2022": "Xiao M, Meng Q, Zhang Z, He D, Lin Z (2022). Online training through time for spiking neural "
+    "networks. NeurIPS 2022. doi:10.48550/arXiv.2210.04195",
+    "oja1982": "Oja E (1982). A simplified neuron model as a principal component analyzer. Journal of Mathematical "
+    "Biology 15:267-273. doi:10.1007/BF00275687",
+    "sanger1989": "Sanger TD (1989). Optimal unsupervised learning in a single-layer linear feedforward neural "
+    "network. Neural Networks 2(6):459-473. doi:10.1016/0893-6080(89)90044-0",
+    "bienenstock1982": "Bienenstock EL, Cooper LN, Munro PW (1982). Theory for the development of neuron selectivity: "
+    "orientation specificity and binocular interaction in visual cortex. Journal of Neuroscience 2(1):32-48. "
+    "doi:10.1523/JNEUROSCI.02-01-00032.1982",
+    "intrator1992": "Intrator N, Cooper LN (1992). Objective function formulation of the BCM theory of visual cortical "
+    "plasticity: statistical connections, stability conditions. Neural Networks 5(1):3-17. "
+    "doi:10.1016/S0893-6080(05)80003-6",
+    "moraitis2022": "Moraitis T, Toichkin D, Journe A, Chua Y, Guo Q (2022). SoftHebb: Bayesian inference in "
+    "unsupervised Hebbian soft winner-take-all networks. Neuromorphic Computing and Engineering 2:044017. "
+    "doi:10.1088/2634-4386/aca710",
+    "journe2023": "Journe A, Rodriguez HG, Guo Q, Moraitis T (2023). Hebbian deep learning without feedback. ICLR "
+    "2023. doi:10.48550/arXiv.2209.11883",
+    "kirkpatrick2017": "Kirkpatrick J, Pascanu R, Rabinowitz N, et al. (2017). Overcoming catastrophic forgetting in "
+    "neural networks. PNAS 114(13):3521-3526. doi:10.1073/pnas.1611835114",
+    "saha2021": "Saha G, Garg I, Roy K (2021). Gradient projection memory for continual learning. ICLR 2021. "
+    "doi:10.48550/arXiv.2103.09762. Numbers from the program in sahagobinda/GPM",
+    "chaudhry2019": "Chaudhry A, Rohrbach M, Elhoseiny M, et al. (2019). On tiny episodic memories in continual "
+    "learning. doi:10.48550/arXiv.1902.10486",
+    "vitter1985": "Vitter JS (1985). Random sampling with a reservoir. ACM Transactions on Mathematical Software "
+    "11(1):37-57. doi:10.1145/3147.3165",
+    "goodfellow2013": "Goodfellow IJ, Mirza M, Xiao D, Courville A, Bengio Y (2013). An empirical investigation of "
+    "catastrophic forgetting in gradient-based neural networks. https://arxiv.org/abs/1312.6211",
+    "lopezpaz2017": "Lopez-Paz D, Ranzato M (2017). Gradient episodic memory for continual learning. NeurIPS 2017. "
+    "https://arxiv.org/abs/1706.08840",
+    "chaudhry2018": "Chaudhry A, Dokania PK, Ajanthan T, Torr PHS (2018). Riemannian walk for incremental learning: "
+    "understanding forgetting and intransigence. ECCV 2018. https://arxiv.org/abs/1801.10112",
+    "riemer2019": "Riemer M, Cases I, Ajemian R, Liu M, Rish I, Tu Y, Tesauro G (2019). Learning to learn without "
+    "forgetting by maximizing transfer and minimizing interference. ICLR 2019. https://arxiv.org/abs/1810.11910",
+    "vandeven2022": "van de Ven GM, Tuytelaars T, Tolias AS (2022). Three types of incremental learning. Nature "
+    "Machine Intelligence 4:1185-1197. doi:10.1038/s42256-022-00568-3",
+    "zenke2017": "Zenke F, Poole B, Ganguli S (2017). Continual learning through synaptic intelligence. ICML 2017. "
+    "https://arxiv.org/abs/1703.04200",
+    "xiao2024": "Xiao M, Meng Q, Zhang Z, He D, Lin Z (2024). Hebbian learning based orthogonal projection for "
+    "continual learning of spiking neural networks. ICLR 2024. https://arxiv.org/abs/2402.11984. Its program is "
+    "pkuxmq/HLOP-SNN",
+    "ebrahimi2020": "Ebrahimi S, Meier F, Calandra R, Darrell T, Rohrbach M (2020). Adversarial continual learning. "
+    "ECCV 2020. https://arxiv.org/abs/2003.09553",
+    "netzer2011": "Netzer Y, Wang T, Coates A, Bissacco A, Wu B, Ng AY (2011). Reading digits in natural images with "
+    "unsupervised feature learning. NIPS workshop. https://research.google/pubs/pub37648/",
+    "xiao2017": "Xiao H, Rasul K, Vollgraf R (2017). Fashion-MNIST: a novel image dataset for benchmarking machine "
+    "learning algorithms. https://arxiv.org/abs/1708.07747",
+    "bulatov2011": "Bulatov Y (2011). notMNIST dataset. https://yaroslavvb.blogspot.com/2011/09/notmnist-dataset.html",
 }
 
 

@@ -27,6 +27,7 @@ from simulations.report import publish, write_report
 from simulations.tables import audit_table, print_tables
 from simulations.trainings import run_of, train_each
 from tasks.harness import Budget, Training, load_task, to_json
+from tasks.sequence import check_budget
 
 TUNE_PART = 4  # a trial of tuning gets a quarter of the budget
 
@@ -37,7 +38,12 @@ class Compare:
 
     learners: tuple[str, ...] = param("1", "names of learners or variants; none: all learners", default=())
     seeds: int = param("1", "number of seeds, counted from 0", default=1, above=0)
-    samples: int | None = param("samples", "training samples for each learner; none: the task's", default=None, above=0)
+    samples: int | None = param(
+        "samples",
+        "training samples for each learner, an equal part for each task of a sequence; none: the task's",
+        default=None,
+        above=0,
+    )
     patience: int = param(
         "1", "evaluations without a better one that end a training, the best answers; 0: never", default=0, minimum=0
     )
@@ -55,10 +61,11 @@ class Compare:
 
 
 def compare(task: str, options: Compare) -> None:
-    """Train what is missing, then print the tables and write results.json, learning_curves.png, report.html."""
+    """Train what is missing, then print the tables and write results.json, figures and report.html."""
     names, plan, budget = _checked(task, options)
     out = options.out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}_compare_{task}_{_mark(names, plan, budget)}"
-    load_task(task)  # missing or damaged data end here, before anything is written
+    # Missing or damaged data, and a budget that a sequence of tasks cannot have, end here, before anything is written.
+    check_budget(load_task(task), plan.budget.samples, budget.patience)
     _claim(out, plan, budget)
     print(f"comparison: {out}", flush=True)
     try:

@@ -17,6 +17,7 @@ from neuro.learners.liquid_state_machine import LiquidStateMachine
 from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
+from neuro.learners.spiking_mlp import SpikingMLP
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
 from neuro.units import unknown
 from tasks import TASKS
@@ -28,6 +29,17 @@ BUDGETS = {
     "cifar10": Budget(samples=1_350_000, evaluations=30),  # 30 passes over 45,000 images
     "nmnist": Budget(samples=108_000, evaluations=4),  # 2 passes over 54,000 recordings of 315 steps
     "nmnist-saccades": Budget(samples=108_000, evaluations=4),
+    "shd": Budget(samples=1_140_000, evaluations=15),  # 150 passes over some 7,600 recordings
+    "ssc": Budget(samples=4_530_000, evaluations=15),  # 60 passes over 75,466
+    "fsdd": Budget(samples=243_000, evaluations=15),  # 100 passes over 2,430
+    "permuted-digits": Budget(samples=128_700, evaluations=20),  # 5 tasks, 20 passes over the 1,287 images of each
+    "split-digits": Budget(samples=25_740, evaluations=20),  # 5 tasks, 20 passes over the 1,287 images of all
+    "permuted-mnist": Budget(samples=540_000, evaluations=20),  # 10 tasks, one pass over the 54,000 images of each
+    "rotated-mnist": Budget(samples=540_000, evaluations=20),
+    "split-mnist": Budget(samples=54_000, evaluations=20),  # 5 tasks, about one pass over the images of each
+    "split-mnist-task": Budget(samples=54_000, evaluations=20),
+    "split-cifar10": Budget(samples=45_000, evaluations=20),
+    "five-datasets": Budget(samples=250_000, evaluations=20),  # 50,000 for each of five tasks, about one pass
 }
 
 VARIANTS: dict[str, Any] = {
@@ -42,6 +54,16 @@ VARIANTS: dict[str, Any] = {
     "noprop-ct-bfloat16": NoPropCT(precision="bfloat16", steps=10, draws=16),
     "noprop-fm-bfloat16": NoPropFM(precision="bfloat16", steps=10, draws=16),
     "eprop-symmetric": EProp(feedback="symmetric"),
+    "hlop": SpikingMLP(protection="hlop"),
+    "hlop-spiking": SpikingMLP(protection="hlop", lateral="spiking"),
+    "hlop-online": SpikingMLP(protection="hlop", method="online"),
+    "hlop-feedback-alignment": SpikingMLP(protection="hlop", method="feedback-alignment"),
+    "hlop-replay": SpikingMLP(protection="hlop-replay"),
+    "ewc": SpikingMLP(protection="ewc"),
+    "synaptic-intelligence": SpikingMLP(protection="synaptic-intelligence"),
+    "gpm": SpikingMLP(protection="gpm"),
+    "replay": SpikingMLP(protection="replay"),
+    "joint": SpikingMLP(protection="joint"),  # an upper bound: it keeps every sample
     "nalsm": LiquidStateMachine(plasticity="astrocyte", w_astrocyte=0.0075),
     "nalsm-8000": LiquidStateMachine(shape=(20, 20, 20), plasticity="astrocyte", w_astrocyte=0.0075),
     "lsm-stdp": LiquidStateMachine(plasticity="stdp"),

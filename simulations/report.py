@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from neuro import plot
 from neuro.files import write_whole
 from neuro.runs import read_manifest, read_metrics
-from simulations.tables import LEFT_ALIGNED, by_learner, notes, papers, tables
+from simulations import continual_report
+from simulations.tables import LEFT_ALIGNED, by_learner, is_sequence, notes, papers, tables
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
 LINES = ("-", "--", ":", "-.")  # 28 curves that differ in colour or line
@@ -78,10 +79,16 @@ def _png(figure: Figure) -> bytes:
 
 
 def write_report(results: dict[str, Any], out: Path) -> None:
-    """learning_curves.png and report.html, which needs no other file."""
-    curves = _png(learning_curves(results, out))
-    (out / "learning_curves.png").write_bytes(curves)
-    write_whole(out / "report.html", _html(results, out, curves, _png(confusions(results, out))))
+    """learning_curves.png and report.html, which needs no other file; of a sequence of tasks two more pictures."""
+    pictures = {"learning curves": _png(learning_curves(results, out))}
+    (out / "learning_curves.png").write_bytes(pictures["learning curves"])
+    if is_sequence(results):
+        pictures["accuracy matrices"] = _png(continual_report.matrices(results))
+        pictures["learning curves of each task"] = _png(continual_report.task_curves(results, out))
+        (out / "accuracy_matrices.png").write_bytes(pictures["accuracy matrices"])
+        (out / "task_curves.png").write_bytes(pictures["learning curves of each task"])
+    pictures["confusion matrices"] = _png(confusions(results, out))
+    write_whole(out / "report.html", _html(results, out, pictures))
 
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}
@@ -90,7 +97,10 @@ vertical-align:top}.text{text-align:left}img{max-width:100%}
 pre{background:#f5f5f5;padding:.8em;overflow:auto;font-size:12px}"""
 
 
-def _html(results: dict[str, Any], out: Path, curves: bytes, confusion: bytes) -> str:
+HEADINGS = {"confusion matrices": "Confusions on the test split"}  # of pictures that are not headed by their own name
+
+
+def _html(results: dict[str, Any], out: Path, pictures: dict[str, bytes]) -> str:
     title = f"{results['task']}: {len(by_learner(results))} learners"
     drawn = "".join(f"<h2>{name}</h2>{_html_table(rows)}" for name, rows in tables(results).items())
     said = "".join(f"<p>{html.escape(text)}</p>" for text in notes(results))
@@ -100,15 +110,17 @@ def _html(results: dict[str, Any], out: Path, curves: bytes, confusion: bytes) -
         f"<pre>{html.escape(json.dumps(read_manifest(out / row['run'])['configuration'], indent=1))}</pre></details>"
         for row in results["rows"]
     )
+    shown = "".join(
+        f"<h2>{HEADINGS.get(name, name.capitalize())}</h2>\n"
+        f'<img alt="{name}" src="data:image/png;base64,{base64.b64encode(png).decode()}">\n'
+        for name, png in pictures.items()
+    )
     about = {key: results[key] for key in ("data", "hardware", "versions", "commit")}
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>
 <style>{STYLE}</style><h1>{html.escape(title)}</h1>
 <p>{html.escape(results["data"]["data"])} ({html.escape(results["data"]["licence"])}).</p>
 {drawn}<h2>How to read them</h2>{said}<h2>Figures of the papers</h2>{beside or "<p>none known</p>"}
-<h2>Learning curves</h2><img alt="learning curves" src="data:image/png;base64,{base64.b64encode(curves).decode()}">
-<h2>Confusions on the test split</h2>
-<img alt="confusion matrices" src="data:image/png;base64,{base64.b64encode(confusion).decode()}">
-<h2>Configurations</h2>{runs}
+{shown}<h2>Configurations</h2>{runs}
 <h2>Data, hardware and versions</h2><pre>{html.escape(json.dumps(about, indent=1))}</pre>
 </html>
 """
@@ -124,14 +136,28 @@ def _html_table(rows: list[list[str]]) -> str:
 
 
 def publish(name: str, results: dict[str, Any], command: list[str], out: Path) -> list[Path]:
-    """Write docs/results/NAME.json, .md and .png from a comparison; returns their paths."""
+    """Write docs/results/NAME.json, .md and .png from a comparison; returns their paths.
+
+    Of a sequence of tasks also NAME_matrices.png and NAME_tasks.png.
+    """
     folder = Path("docs") / "results"
     folder.mkdir(parents=True, exist_ok=True)
     published = {"command": shlex.join(command), **results}
     write_whole(folder / f"{name}.json", json.dumps(published, indent=1) + "\n")
-    (folder / f"{name}.png").write_bytes((out / "learning_curves.png").read_bytes())
+    pictures = _pictures(results)
+    for suffix, (file, _) in pictures.items():
+        (folder / f"{name}{suffix}").write_bytes((out / file).read_bytes())
     write_whole(folder / f"{name}.md", _markdown(name, published))
-    return [folder / f"{name}{suffix}" for suffix in (".json", ".md", ".png")]
+    return [folder / f"{name}{suffix}" for suffix in (".json", ".md", *pictures)]
+
+
+def _pictures(results: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """End of a published picture's name -> its file in the comparison, and what it shows."""
+    found = {".png": ("learning_curves.png", "learning curves")}
+    if is_sequence(results):
+        found["_matrices.png"] = ("accuracy_matrices.png", "accuracy matrices")
+        found["_tasks.png"] = ("task_curves.png", "learning curves of each task")
+    return found
 
 
 def _markdown(name: str, results: dict[str, Any]) -> str:
@@ -140,7 +166,9 @@ def _markdown(name: str, results: dict[str, Any]) -> str:
         lines += [f"## {title}", "", *_markdown_table(rows), ""]
     for paragraph in notes(results):
         lines += [paragraph, ""]
-    lines += [f"![learning curves]({name}.png)", "", "## Figures of the papers", ""]
+    for suffix, (_, what) in _pictures(results).items():
+        lines += [f"![{what}]({name}{suffix})", ""]
+    lines += ["## Figures of the papers", ""]
     for line in papers(results) or ["none known"]:
         lines += [line, ""]
     hardware, data, commit = results["hardware"], results["data"], results["commit"]

@@ -44,16 +44,24 @@ class Column(NamedTuple):
     text: Callable[[Group], str]
 
 
+def is_sequence(results: dict[str, Any]) -> bool:
+    """Whether the results are those of a sequence of tasks."""
+    return "stages" in results["data"]
+
+
 def by_learner(results: dict[str, Any]) -> list[Group]:
     """Rows of each learner, in the order of their first appearance."""
     names = dict.fromkeys(row["learner"] for row in results["rows"])
     return [Group(name, [row for row in results["rows"] if row["learner"] == name], results) for name in names]
 
 
-def _accuracy(group: Group) -> str:
-    values = [100 * row["test_accuracy"] for row in group.rows]
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.2f}{spread}"
+def _percent(key: str) -> Callable[[Group], str]:
+    def text(group: Group) -> str:
+        values = [100 * row[key] for row in group.rows]
+        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        return f"{statistics.fmean(values):.2f}{spread}"
+
+    return text
 
 
 def _paper(group: Group) -> str:
@@ -92,13 +100,26 @@ NAME = Column("learner", lambda group: group.name)
 REACHED = (
     NAME,
     Column("architecture", lambda group: group.rows[0]["architecture"] or "not layered"),
-    Column("test accuracy, %", _accuracy),
+    Column("test accuracy, %", _percent("test_accuracy")),
     Column("paper, %", _paper),
     Column("seeds", lambda group: str(len(group.rows))),
     Column("samples seen", _mean("seen")),
     Column("settings", _settings),
     Column("uses", lambda group: ", ".join(use.replace("_", " ") for use in group.rows[0]["uses"])),
 )
+KEPT = (  # of a sequence of tasks
+    NAME,
+    Column("average accuracy, %", _percent("average_accuracy")),
+    Column("backward transfer, %", _percent("backward_transfer")),
+    Column("forward transfer, %", _percent("forward_transfer")),
+    Column("forgetting, %", _percent("forgetting")),
+    Column("learning accuracy, %", _percent("learning_accuracy")),
+    Column("paper, %", _paper),
+    Column("seeds", lambda group: str(len(group.rows))),
+    Column("training, s", _mean("train_s", 1)),
+    Column("peak memory, MB", _mean("peak_mb")),
+)
+LEARNERS_OF_SEQUENCE = (*REACHED[:2], *REACHED[5:])
 COST = (
     NAME,
     Column("training, s", _mean("train_s", 1)),
@@ -117,9 +138,12 @@ AUDITED = 32  # samples of the batch on which a learner is audited
 def tables(results: dict[str, Any]) -> dict[str, list[list[str]]]:
     """Title -> table, each the titles of its columns and then one row a learner."""
     groups = by_learner(results)
+    parts = {"Result": REACHED, "Cost": COST}
+    if is_sequence(results):
+        parts = {"Result": KEPT, "Learners": LEARNERS_OF_SEQUENCE, "Cost": COST}
     found = {
-        "Result": [[c.title for c in REACHED], *([c.text(group) for c in REACHED] for group in groups)],
-        "Cost": [[c.title for c in COST], *([c.text(group) for c in COST] for group in groups)],
+        title: [[c.title for c in columns], *([c.text(group) for c in columns] for group in groups)]
+        for title, columns in parts.items()
     }
     if results["tuning"] is not None:
         found["Tuning"] = _tuning(groups)
@@ -170,7 +194,11 @@ def notes(results: dict[str, Any]) -> list[str]:
     text = [
         f"Equal samples, not equal compute: at most {budget['samples']:,} for each training, repeats included, in the"
         " same order for every learner; see accuracy against training seconds. Accuracy: mean and sample standard"
-        " deviation over seeds, on the test split, read once, after all else was fixed.",
+        + (
+            _of_sequence(results)
+            if is_sequence(results)
+            else " deviation over seeds, on the test split, read once, after all else was fixed."
+        ),
         f"Early stopping: after {budget['patience']} evaluations in a row (of {budget['evaluations']} in all) without"
         " a better validation accuracy; the weights of the best evaluation answer."
         if budget["patience"]
@@ -192,11 +220,27 @@ def notes(results: dict[str, Any]) -> list[str]:
         " Measured: by the GPU's own counter, with all that ran on it.",
     ]
     keys = [SOURCE, *(["akiba2019", "bergstra2011"] if plan else [])]
+    keys += ["vandeven2022", "lopezpaz2017", "chaudhry2018", "riemer2019"] if is_sequence(results) else []
     text.append(
         "What a learner needs: found by changing weights, labels or steps and comparing updates (neuro/audit.py);"
         " contradictions are between this and what the learner declares to use."
     )
     return [*text, *(f"[{key}] {REFERENCES[key]}" for key in keys)]
+
+
+def _of_sequence(results: dict[str, Any]) -> str:
+    """How the accuracies of a sequence of tasks are to be read."""
+    stages, scenario = results["data"]["stages"], results["data"]["scenario"]
+    return (
+        f" deviation over seeds. A sequence of {len(stages)} tasks, {scenario} [vandeven2022], an equal part of the"
+        " samples for each; the test splits of all are read before learning and after each task. Average accuracy: mean"
+        " over tasks after the last. Backward transfer: what came to it since a task was learned (negative: forgotten)."
+        " Forward transfer: accuracy on a task just before it is learned, above that before learning [lopezpaz2017]."
+        " Forgetting: from the best since a task was learned to the end [chaudhry2018]. Learning accuracy: of each task"
+        " just after it was learned [riemer2019]. A learner is not told how many tasks follow, so rates that it would"
+        " let fall over its budget stay as they are at first. Learning curves show the validation accuracy of the task"
+        " that is being learned."
+    )
 
 
 def print_tables(results: dict[str, Any]) -> None:

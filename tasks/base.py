@@ -9,35 +9,49 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neuro.events import EventStore
+from neuro.events import Events, EventStore
 from neuro.learners.base import Batch, Problem
 from neuro.seeds import child
 from tasks.augment import AUGMENTATIONS, N_NUMBERS, augmented
 
 DEFAULT_PASSES = 20  # over the training split, where no budget says how many
+SCENARIOS = ("domain-incremental", "class-incremental", "task-incremental")
 
 
 class DataError(ValueError):
     """Data that are missing or damaged; the message says what to do."""
 
 
-class Split(NamedTuple):
-    """inputs_nI: float32 in [0, 1], or uint8, which stands for 255ths; or all samples' events. labels_n: int64."""
+class InputStore(Protocol):
+    """Static samples [n, I] that are made when they are taken, such as one task's view of images shared by several."""
 
-    inputs: NDArray[np.float32] | NDArray[np.uint8] | EventStore
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def take(self, rows: NDArray) -> NDArray[np.float32] | NDArray[np.uint8]: ...
+    def keep(self, rows: NDArray) -> "InputStore": ...
+
+
+class Split(NamedTuple):
+    """inputs_nI: float32 in [0, 1], or uint8, which stands for 255ths; a store of them, or of all samples' events.
+
+    labels_n: int64.
+    """
+
+    inputs: NDArray[np.float32] | NDArray[np.uint8] | EventStore | InputStore
     labels: NDArray[np.int64]
 
     def batch(self, rows: NDArray, alter: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Batch:
         """Samples as a learner sees them. alter: of the inputs as they are stored, before they become float32."""
-        if isinstance(self.inputs, EventStore):
-            return Batch(self.inputs.take(rows), torch.from_numpy(self.labels[rows]))
-        inputs = torch.from_numpy(self.inputs[rows])
+        taken = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else self.inputs.take(rows)
+        if isinstance(taken, Events):
+            return Batch(taken, torch.from_numpy(self.labels[rows]))
+        inputs = torch.from_numpy(taken)
         inputs = alter(inputs) if alter else inputs
         if inputs.dtype == torch.uint8:
             inputs = inputs.float().div_(255.0)
@@ -45,7 +59,7 @@ class Split(NamedTuple):
 
     def keep(self, rows: NDArray) -> "Split":
         """The samples of some rows."""
-        inputs = self.inputs.keep(rows) if isinstance(self.inputs, EventStore) else self.inputs[rows]
+        inputs = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else self.inputs.keep(rows)
         return Split(inputs, self.labels[rows])
 
 
@@ -64,11 +78,24 @@ class Augmentation(NamedTuple):
         return augmented(self.name, rows_BI, self.shape, torch.from_numpy(numbers_BK))
 
 
+class Stage(NamedTuple):
+    """One task of a sequence. classes: those of its labels, among all classes of the sequence's problem."""
+
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    classes: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Task:
     """A learning task. source is a key of neuro.references, checksum that of the raw data.
 
     augment: what "task" stands for where an augmentation is chosen (a key of tasks.augment.AUGMENTATIONS).
+    stages: of a sequence of tasks, each of them; then train, val and test are those of the first, and the problem has
+        the classes of all. scenario: one of SCENARIOS; in "task-incremental" alone, an answer is sought among the
+        classes of the stage that a test sample comes from.
     """
 
     name: str
@@ -81,6 +108,8 @@ class Task:
     data: str
     checksum: str
     augment: str = "none"
+    stages: tuple[Stage, ...] = ()
+    scenario: str = ""
 
     def augmentation(self, chosen: str) -> Augmentation | None:
         """An augmentation by name, "task" for the task's own; None if nothing is altered. ValueError for events."""
@@ -99,12 +128,12 @@ def make_task(
     shape: tuple[int, ...],
     n_steps: int,
     dt: float,
-    **about: str,
+    **about: Any,
 ) -> Task:
     """A task whose problem is read off its training split; of events, shape is that of their units."""
-    mean, std = (0.0, 1.0) if isinstance(train.inputs, EventStore) else _moments(train.inputs)
+    mean, std = _moments(train.inputs) if isinstance(train.inputs, np.ndarray) else (0.0, 1.0)
     problem = Problem(
-        n_inputs=math.prod(shape) if isinstance(train.inputs, EventStore) else train.inputs.shape[1],
+        n_inputs=train.inputs.shape[1] if isinstance(train.inputs, np.ndarray) else math.prod(shape),
         n_classes=int(train.labels.max()) + 1,
         n_steps=n_steps,
         dt=dt,

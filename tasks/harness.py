@@ -1,8 +1,9 @@
 """The only training loop: one configuration, one run folder, the same treatment for every learner.
 
-The test split is read once, at the end; a trial of tuning never reads it. One rule stops early: with patience > 0
-training ends after so many evaluations in a row without a better validation accuracy, and the weights of the best
-one (of equal ones the first) answer on the test split. With patience 0 it uses its whole budget and the last answer.
+The test split is read once, at the end; a trial of tuning never reads it. Only of a sequence of tasks are all test
+splits read after each task (tasks/sequence.py). One rule stops early: with patience > 0 training ends after so many
+evaluations in a row without a better validation accuracy, and the weights of the best one (of equal ones the first)
+answer on the test split. With patience 0 it uses its whole budget and the last answer.
 
 A run killed at any moment goes on from its last checkpoint and ends with the same bits: the order of samples
 depends on the seed and on how many were seen, and all else that changes lies in the checkpoint. The best weights
@@ -15,26 +16,24 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from neuro.files import write_whole
-from neuro.learners import LEARNERS
 from neuro.learners.base import LearnerState, n_weights
 from neuro.progress import Progress
 from neuro.references import sources
 from neuro.runs import Run, RunError, lock, open_run, read_metrics
-from neuro.units import check, choice, param, unknown
-from tasks import TASKS
-from tasks.augment import AUGMENTATIONS
-from tasks.base import Task, stream
+from neuro.units import check, unknown
+from tasks import TASKS, sequence
+from tasks.base import Task
 from tasks.checkpoint import load_tensors, save_tensors
 from tasks.energy import Energy, EnergyMeter, estimate
-from tasks.metrics import PeakMemory, architecture, evaluate, settle
+from tasks.metrics import PeakMemory, architecture, settle
+from tasks.training import Budget, Training, from_json, to_json
 
 CHECKPOINT_S = 20.0  # seconds of training between checkpoints
 N_WATCHED = 64  # validation samples in whose inference spikes are told from graded inputs
@@ -42,53 +41,6 @@ N_WATCHED = 64  # validation samples in whose inference spikes are told from gra
 
 class Diverged(ValueError):
     """A loss that is no longer finite."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much a learner may see, and how often it is looked at."""
-
-    samples: int = param("samples", "training samples shown in all, repeats included", default=50_000, above=0)
-    evaluations: int = param("1", "evaluations on the validation split, evenly spaced", default=15, above=0)
-    patience: int = param(
-        "1", "evaluations in a row without a better one that end training; 0: never", default=0, minimum=0
-    )
-    augment: str = choice(
-        "how training images are altered; task: the task's own way", ("task", *AUGMENTATIONS), default="task"
-    )
-
-
-@dataclass(frozen=True)
-class Training:
-    """A complete configuration of one training. name: under which the learner or its variant is listed."""
-
-    task: str
-    name: str
-    learner: Any
-    budget: Budget = field(default_factory=Budget)
-    seed: int = 0
-
-
-def to_json(training: Training) -> dict[str, Any]:
-    """A configuration as plain data; `from_json` is its inverse."""
-    kind = next(name for name, cls in LEARNERS.items() if cls is type(training.learner))
-    return {
-        "task": training.task,
-        "name": training.name,
-        "learner": {"kind": kind, **dataclasses.asdict(training.learner)},
-        "budget": dataclasses.asdict(training.budget),
-        "seed": training.seed,
-    }
-
-
-def from_json(data: Mapping[str, Any]) -> Training:
-    """A configuration from a manifest."""
-    fields = dict(data["learner"])
-    kind = fields.pop("kind")
-    if kind not in LEARNERS:
-        raise ValueError(unknown("learner", kind, LEARNERS))
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-    return Training(data["task"], data["name"], LEARNERS[kind](**fields), Budget(**data["budget"]), data["seed"])
 
 
 def load_task(name: str) -> Task:
@@ -128,7 +80,10 @@ def train(run: Run) -> None:
         run.update(status="running", process=os.getpid())
         try:
             task = load_task(training.task)
+            sequence.check_budget(task, training.budget.samples, training.budget.patience)
             data = {"name": task.name, "data": task.data, "licence": task.licence, "sha256": task.checksum}
+            if task.stages:
+                data |= {"scenario": task.scenario, "stages": [stage.name for stage in task.stages]}
             run.update(data=data, references=sources(training.learner, task))
             results = {"trial": _trial, "training": _results}[manifest["kind"]](training, task, run)
         except KeyboardInterrupt:
@@ -156,21 +111,22 @@ class _Progress:
 
 def fit(training: Training, task: Task, run: Run) -> tuple[LearnerState, _Progress]:
     """Train within the budget from the last checkpoint on; returns the state that answers."""
-    learner, budget = training.learner, training.budget
-    memory = PeakMemory()
-    state = learner.init(task.problem._replace(samples=budget.samples), training.seed)
+    learner, budget, memory = training.learner, training.budget, PeakMemory()
+    state = learner.init(sequence.told(task, budget.samples), training.seed)
     progress = _load_checkpoint(run, state)
+    if sequence.note_before(run, learner, state, task):
+        memory.resume()
     energy = EnergyMeter(state)
     n_samples = progress.seen if _has_stopped(progress, budget) else budget.samples
     altered = task.augmentation(budget.augment)
-    batches = stream(task.train, n_samples, learner.batch_size, training.seed, progress.seen, altered)
+    batches = sequence.stream_stages(task, n_samples, learner.batch_size, training.seed, progress.seen, altered)
     title = f"{run.manifest()['name']}, seed {training.seed}"
     last_checkpoint = start = time.perf_counter()
     with Progress(title, budget.samples, "samples") as bar:
         for seen, batch in batches:
             measured = learner.update(state, batch)
             _check_finite(measured, seen)
-            is_due = _is_due(progress.seen, seen, budget)
+            is_due = _is_due(progress.seen, seen, budget) or sequence.is_end(task, budget.samples, seen)
             progress.seen = seen
             bar.update(seen, f"{title}, validation {100 * progress.val_accuracy:.1f} %")
             if not is_due and time.perf_counter() - last_checkpoint < CHECKPOINT_S:
@@ -191,6 +147,8 @@ def fit(training: Training, task: Task, run: Run) -> tuple[LearnerState, _Progre
             last_checkpoint = start = time.perf_counter()
     if budget.patience:
         load_tensors(run.path / "best.safetensors", state)
+    if task.stages:
+        progress.val_accuracy = sequence.validate_all(learner, state, task)
     return state, progress
 
 
@@ -198,8 +156,13 @@ def _look(
     training: Training, state: LearnerState, task: Task, run: Run, progress: _Progress, measured: Mapping[str, float]
 ) -> None:
     """Evaluate on the validation split, and with patience keep the weights if none were better."""
-    accuracy = progress.val_accuracy = evaluate(training.learner, state, task.val).accuracy
-    run.metrics(split="val", seen=progress.seen, train_s=progress.train_s, accuracy=accuracy, **measured)
+    learner, samples = training.learner, training.budget.samples
+    k = sequence.stage_at(task, samples, progress.seen)
+    accuracy = progress.val_accuracy = sequence.validate(learner, state, task, sequence.stages_of(task)[k])
+    row = {"seen": progress.seen, "train_s": progress.train_s}
+    run.metrics(split="val", **row, accuracy=accuracy, **({"stage": k} if task.stages else {}), **measured)
+    if k < len(task.stages) - 1 and sequence.is_end(task, samples, progress.seen):
+        sequence.note_stage(run, learner, state, task, stage=k, **row)
     progress.n_worse += 1
     if accuracy > progress.best_accuracy:
         progress.best_accuracy, progress.best_seen, progress.n_worse = accuracy, progress.seen, 0
@@ -238,11 +201,11 @@ def _results(training: Training, task: Task, run: Run) -> dict[str, Any]:
     learner = training.learner
     state, progress = fit(training, task, run)
     meter = EnergyMeter(state)
-    found = evaluate(learner, state, task.test)
+    accuracies, found = sequence.test(learner, state, task)
     meter.pause()
     confusion = found.confusion_CC.tolist()
     row = {"seen": progress.seen, "train_s": progress.train_s, "accuracy": found.accuracy, "confusion": confusion}
-    run.metrics(split="test", **row)
+    run.metrics(split="test", **row, **({"accuracies": accuracies} if task.stages else {}))
     return {
         "test_accuracy": found.accuracy,
         **_of_training(training, progress),
@@ -252,6 +215,7 @@ def _results(training: Training, task: Task, run: Run) -> dict[str, Any]:
         "synaptic_events_per_sample": found.synaptic_events_per_sample,
         **_energy(training, state, task, progress, meter, found.synaptic_events_per_sample),
         "uses": sorted(learner.uses),
+        **(sequence.results(run, accuracies) if task.stages else {}),
         "confusion": confusion,
     }
 
@@ -260,13 +224,12 @@ def _energy(
     training: Training, state: LearnerState, task: Task, progress: _Progress, meter: EnergyMeter, events: float
 ) -> dict[str, Any]:
     """Joules of training and of inference, a sample and in all (inference: of the test split)."""
-    n_test = len(task.test.labels)
+    n_test = sum(len(stage.test.labels) for stage in sequence.stages_of(task))
     if meter.works and progress.measured_j > 0:
         energy = Energy(progress.measured_j / progress.seen, meter.joules / n_test, "measured")
     else:
-        _, batch = next(stream(task.train, training.budget.samples, training.learner.batch_size, training.seed))
-        watched = task.val.batch(np.arange(min(N_WATCHED, len(task.val.labels))))
-        energy = estimate(training.learner, state, batch, watched, events)
+        batch = sequence.example(task, training.budget.samples, training.learner.batch_size, training.seed)
+        energy = estimate(training.learner, state, batch, sequence.watched(task, N_WATCHED), events)
     return {
         "energy": energy.how,
         "training_j_per_sample": energy.training_j,
@@ -300,6 +263,6 @@ def _load_checkpoint(run: Run, state: LearnerState) -> _Progress:
         header = load_tensors(path, state)
         values = {f.name: f.type(header[f.name]) for f in dataclasses.fields(_Progress)}  # type: ignore[operator]
         progress = _Progress(**values)
-    rows = [row for row in read_metrics(run.path) if row["seen"] <= progress.seen and row["split"] == "val"]
+    rows = [row for row in read_metrics(run.path) if row["seen"] <= progress.seen and row["split"] != "test"]
     write_whole(run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return progress

@@ -3,6 +3,7 @@
 import contextlib
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,15 +26,23 @@ class Evaluation(NamedTuple):
     synaptic_events_per_sample: float
 
 
-def evaluate(learner: Learner, state: LearnerState, split: Split) -> Evaluation:
-    """Score a split. Labels are compared with the scores here, never shown to `predict`."""
+def evaluate(learner: Learner, state: LearnerState, split: Split, classes: Sequence[int] = ()) -> Evaluation:
+    """Score a split. Labels are compared with the scores here, never shown to `predict`.
+
+    classes: among which the highest score is sought; empty: among all.
+    """
     n_classes = state.problem.n_classes
+    is_out_C = torch.ones(n_classes, dtype=torch.bool)
+    is_out_C[list(classes or range(n_classes))] = False
     confusion_CC = np.zeros((n_classes, n_classes), np.int64)
     before = state.counts
     n = len(split.labels)
     for first in range(0, n, CHUNK):
         batch = split.batch(np.arange(first, min(first + CHUNK, n)))
-        predicted = learner.predict(state, batch.inputs).argmax(1).numpy()
+        scores_BC = learner.predict(state, batch.inputs)
+        if classes:
+            scores_BC = scores_BC.masked_fill(is_out_C.to(scores_BC.device), -torch.inf)
+        predicted = scores_BC.argmax(1).numpy()
         np.add.at(confusion_CC, (batch.labels.numpy(), predicted), 1)
     return Evaluation(
         accuracy=float(np.trace(confusion_CC) / n),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from neuro.seeds import child
-from tasks import TASKS, digits, mnist
+from tasks import SEQUENCES, TASKS, digits, mnist
 from tasks.base import DataError, Split, split_off, stream
 from tasks.download import download, sha256
 
@@ -46,7 +46,9 @@ def fake_mnist(tmp_path, monkeypatch):
     return tmp_path / "mnist"
 
 
-STATIC = [name for name in TASKS if not name.startswith("nmnist")]  # of events: test_nmnist.py, test_event_splits.py
+# Of events: test_nmnist.py, test_event_splits.py, test_shd.py. Sequences: test_continual_tasks.py.
+EVENTS = {"nmnist", "nmnist-saccades", "shd", "ssc", "fsdd"}
+STATIC = [name for name in TASKS if name not in SEQUENCES and name not in EVENTS]
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=needs[name]) if name in needs else name for name in STATIC])

@@ -17,6 +17,7 @@ from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
 from neuro.learners.pepita import PEPITA
+from neuro.learners.spiking_mlp import SpikingMLP
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
 
 LEARNERS = {
@@ -38,6 +39,7 @@ LEARNERS = {
     "direct-feedback-alignment": DirectFeedbackAlignment,
     "pepita": PEPITA,
     "eprop": EProp,
+    "spiking-mlp": SpikingMLP,
     "lsm": LiquidStateMachine,
     "stdp-wta": STDPWinnerTakeAll,
 }

@@ -31,7 +31,8 @@ class Problem(NamedTuple):
     """What a learner is told of a task. n_steps and dt (ms) matter to learners that live in time.
 
     shape: of a static sample, (channels, height, width) for images, whose rows [I] hold it in that order.
-    samples: training samples that will be shown in all, repeats included; rates may be annealed over them.
+    samples: training samples that will be shown in all, repeats included; rates may be annealed over them. In a
+        sequence of tasks, whose length a learner is not told, sys.maxsize: rates then stay as they are at first.
     """
 
     n_inputs: int

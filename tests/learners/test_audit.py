@@ -40,6 +40,7 @@ def test_nothing_contradicts_what_a_learner_declares(name):
 EXPECTED = {
     "backprop": ("yes", "yes", "yes", "yes", "yes", "no time"),
     "bptt": ("yes", "yes", "yes", "yes", "yes", "yes"),
+    "spiking-mlp": ("yes", "yes", "yes", "yes", "yes", "yes"),
     "feedback-alignment": ("yes", "no", "yes", "yes", "yes", "no time"),
     "direct-feedback-alignment": ("yes", "no", "yes", "yes", "no", "no time"),
     "pepita": ("yes", "no", "yes", "yes", "no", "no time"),

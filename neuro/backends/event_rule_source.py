@@ -13,6 +13,28 @@ def import_line(cls: type, name: str) -> str:
     return f"from {cls.__module__} import {cls.__qualname__} as {name}"
 
 
+# What the kernel itself calls of what `rule_source` writes.
+CALLED = "RuleCoefficients decay_all_pre decay_all_post spike_all_pre spike_all_post receive learn_from_post".split()
+
+
+def rule_key(kind: ProjectionKind, sender: PopulationKind) -> tuple:
+    """Projections with the same key have the same functions, whatever their parameters."""
+    return (
+        type(kind.rule),
+        type(kind.coefficients),
+        kind.delays,
+        kind.interval,
+        kind.short_term is not None,
+        sender.given,
+    )
+
+
+def rule_aliases(kind: ProjectionKind, first: ProjectionKind) -> list[str]:
+    """The functions of another projection under this one's names."""
+    names = [*CALLED, *["on_interval_all"] * kind.interval]
+    return [f"{name}{kind.k} = {name}{first.k}" for name in names]
+
+
 def rule_source(kind: ProjectionKind, sender: PopulationKind) -> list[str]:
     """Traces over time, and what synapses do at presynaptic and postsynaptic spikes and at intervals."""
     k, rule = kind.k, kind.rule

@@ -29,7 +29,13 @@ from neuro.backends.event_kinds import (
     population_arguments,
     projection_arguments,
 )
-from neuro.backends.event_rule_source import import_line, rule_source, short_term_source
+from neuro.backends.event_rule_source import (
+    import_line,
+    rule_aliases,
+    rule_key,
+    rule_source,
+    short_term_source,
+)
 from neuro.files import cache_root
 
 RUN = "start stop origin zero one dt thread n_threads block counts barrier full".split()
@@ -83,9 +89,11 @@ def _module_source(
     for kind in populations:
         if kind.is_model:
             lines += _advance_source(kind)
+    alike: dict[Any, ProjectionKind] = {}  # a rule is compiled once for all projections that need the same functions
     for kind in projections:
         if kind.rule is not None:
-            lines += rule_source(kind, populations[kind.pre])
+            first = alike.setdefault(rule_key(kind, populations[kind.pre]), kind)
+            lines += rule_source(kind, populations[kind.pre]) if first is kind else rule_aliases(kind, first)
         if kind.short_term is not None:
             lines += short_term_source(kind)
     return "\n".join(lines + _run_source(populations, projections, drives)) + "\n"

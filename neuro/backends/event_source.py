@@ -45,7 +45,7 @@ def kernel(populations: list[PopulationKind], projections: list[ProjectionKind],
     """The module whose `run` advances such a network."""
     source = _module_source(populations, projections, drives)
     digest = hashlib.sha256(source.encode())
-    for thing in (dialect, poisson, event_dialect, fast_exp, intrinsics, *_models(populations, projections)):
+    for thing in (dialect, poisson, event_dialect, fast_exp, intrinsics, *_modules(populations, projections)):
         digest.update(inspect.getsource(thing).encode())
     name = f"neuro_kernel_{digest.hexdigest()[:24]}"
     if name in sys.modules:
@@ -69,10 +69,12 @@ def cache_dir() -> Path:
     return cache_root() / "kernels"
 
 
-def _models(populations: list[PopulationKind], projections: list[ProjectionKind]) -> list[Any]:
+def _modules(populations: list[PopulationKind], projections: list[ProjectionKind]) -> list[Any]:
+    """Of all models and of the functions that they take from others: who changes one of them gets a new kernel."""
     models = [kind.model for kind in populations if kind.is_model]
     models += [thing for kind in projections for thing in (kind.rule, kind.short_term) if thing is not None]
-    return [inspect.getmodule(model) for model in models]
+    shared = [f.__func__ for model in models for f in vars(model).values() if isinstance(f, staticmethod)]
+    return list(dict.fromkeys(inspect.getmodule(thing) for thing in (*models, *shared)))
 
 
 def _module_source(

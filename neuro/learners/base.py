@@ -104,6 +104,11 @@ class Learner(Protocol):
         ...
 
 
+def n_given(inputs: Tensor | Events) -> int:
+    """How many samples there are."""
+    return inputs.n_samples if isinstance(inputs, Events) else len(inputs)
+
+
 def flat(inputs: Tensor | Events) -> Tensor:
     """Static samples as rows [B, I]. ValueError where the task gives events."""
     if isinstance(inputs, Events):

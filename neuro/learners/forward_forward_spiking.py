@@ -35,7 +35,7 @@ from neuro.backends import torch_dense
 from neuro.backends.job import make_job
 from neuro.connectors import Dense
 from neuro.events import Events, raster
-from neuro.learners.base import Batch, LearnerState, Problem, descend
+from neuro.learners.base import Batch, LearnerState, Problem, descend, n_given
 from neuro.learners.goodness import LOSSES, Objective, goodness, network_loss
 from neuro.learners.surrogate import SURROGATES, spike_function
 from neuro.network import Network, Population, Projection, Source
@@ -94,8 +94,7 @@ class ForwardForwardSpiking:
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
         """Scores [B, C]; the work done is added to state.counts."""
         n_classes = state.problem.n_classes
-        n_samples = inputs.n_samples if isinstance(inputs, Events) else len(inputs)
-        labels_PBC = torch.eye(n_classes)[:, None].expand(-1, n_samples, -1)
+        labels_PBC = torch.eye(n_classes)[:, None].expand(-1, n_given(inputs), -1)
         rates, counts = self._run(state, inputs, labels_PBC)
         state.counts += counts
         return torch.stack([goodness(r_PBJ).T for r_PBJ in rates]).sum(0)

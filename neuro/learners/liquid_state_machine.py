@@ -38,7 +38,7 @@ from neuro import encode
 from neuro.backends.session import Session
 from neuro.events import Events
 from neuro.learners import readout
-from neuro.learners.base import Batch, LearnerState, Problem
+from neuro.learners.base import Batch, LearnerState, Problem, n_given
 from neuro.learners.liquid import PLASTIC, PLASTICITIES, TYPES, Liquid, Plasticity, Rules, unslowed
 from neuro.network import Network
 from neuro.neurons.leaky_integrator import NALSM_ASTROCYTE
@@ -122,7 +122,7 @@ class LiquidStateMachine:
     @torch.no_grad()
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
         """Scores [B, C]; the work done is added to state.counts."""
-        features, record = self.respond(state, inputs, np.zeros(_length(inputs), np.int64))
+        features, record = self.respond(state, inputs, np.zeros(n_given(inputs), np.int64))
         # A spike of the liquid adds its weights to the scores: so counted, and no matrix product of torch.
         n_spikes = sum(len(record.spikes[name].units) for name in TYPES)
         state.counts += record.counts + Counts(synaptic_events=n_spikes * state.problem.n_classes)
@@ -171,7 +171,7 @@ class LiquidStateMachine:
         for first in range(0, self.snapshots, SNAPSHOTS_AT_ONCE):
             n = min(SNAPSHOTS_AT_ONCE, self.snapshots - first)
             numbers = first + np.arange(n)
-            shown = self.encoded(inputs, rng.integers(_length(inputs), size=n), numbers, seed)
+            shown = self.encoded(inputs, rng.integers(n_given(inputs), size=n), numbers, seed)
             if isinstance(inputs, Events):
                 latest = self._duration(state, inputs) - self.snapshot
                 shown = _windows(shown, rng.uniform(0.0, max(latest, 0.0), n), self.snapshot)
@@ -196,7 +196,7 @@ class LiquidStateMachine:
             independent=True,
             threads=torch.get_num_threads(),
         )
-        rows = np.arange(_length(inputs))
+        rows = np.arange(n_given(inputs))
         record = session.present({"input": self.encoded(inputs, rows, numbers_B, int(state.memory["seed"]))})
         columns = []
         for name, size in self.liquid(problem, 0).sizes.items():
@@ -261,10 +261,6 @@ def _windows(events: Events, starts_B: NDArray, length: float) -> Events:
     times = events.times - starts_B[sample]
     kept = (times >= 0.0) & (times < length)
     return Events(times[kept], events.units[kept], np.searchsorted(sample[kept], np.arange(events.n_samples + 1)))
-
-
-def _length(inputs: Tensor | Events) -> int:
-    return inputs.n_samples if isinstance(inputs, Events) else len(inputs)
 
 
 def _seed(seed: int, row: NDArray, number: int) -> np.uint64:

@@ -7,15 +7,15 @@
 c is the calcium of the postsynaptic neuron, whose mean is its rate times tau_activity. So active neurons gain, quiet
 ones lose, and those far from the goal stay. A spike of this step is in c when its changes are judged.
 
-References: jin2016 (the rule, in which changes are drawn at random), ivanov2021 (its code
-and numbers).
+References: jin2016 (the rule, in which changes are drawn at random), ivanov2021 (its code and
+numbers).
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from neuro.dialect import maximum, minimum, where
-from neuro.plasticity.liquid_stdp import TRACE
+from neuro.plasticity.liquid_stdp import TRACE, decay_pre, spike_pre
 from neuro.plasticity.stdp import PreTraces, Synapse
 from neuro.units import decay, param, reference, vary
 
@@ -43,16 +43,8 @@ class ActivitySTDPCoefficients(NamedTuple):
     one: float
 
 
-def decay_pre(x, c):
-    return PreTraces(c.p * x.x)
-
-
 def decay_post(y, c):
     return PostTraces(c.p * y.y + y.fired_before, c.zero, y.fired, c.p_calcium * y.calcium)
-
-
-def spike_pre(x, c):
-    return PreTraces(x.x + c.one)
 
 
 def spike_post(y, c):

@@ -16,6 +16,9 @@ COMMANDS = {
     "compare": "compare learners on a task: neuro compare TASK [--learners A B ...] [--seeds N] [--tune N] [--out DIR]",
     "audit": "measure what learners use, against what they declare: neuro audit LEARNER [LEARNER ...]",
     "simulate": "run a simulation: neuro simulate NAME [--backend B] [--duration MS] [--seed] [--out DIR]",
+    "quantise": "round a trained bptt network, for Loihi: neuro quantise RUN [--bits 8] [--fine-tune SAMPLES]",
+    "export": "write a trained bptt network as a NIR file: neuro export RUN FILE [--units ...] [--step MS]",
+    "import": "describe and try the network in a NIR file: neuro import FILE [--spikes ...] [--task TASK]",
     "bench": "speed and memory beside other simulators: neuro bench NAME [NAME ...] [--peers P ...] [--out DIR]",
     "plot": "draw the figure of a run: neuro plot RUN",
     "resume": "go on with a training that was stopped: neuro resume RUN",
@@ -241,6 +244,37 @@ def _simulate(arguments: list[str]) -> None:
     recipe = recipe_type(**{field.name: getattr(options, field.name) for field in dataclasses.fields(recipe_type)})
     run = run_simulation(name, recipe, options.out)
     print(f"run: {run.path}\nsee it: neuro plot {run.path}")
+
+
+def _quantise(arguments: list[str]) -> None:
+    from neuro.runs import load_run
+    from simulations.options import parse
+    from simulations.quantise import Quantise, quantise_run, summary
+
+    path, rest = _positional(arguments, "quantise", "run")
+    options = parse(Quantise(), rest, "neuro quantise RUN")
+    run = load_run(path)
+    print(summary(quantise_run(run, options)))
+    print(f"all of it: {run.path / 'quantised.json'}")
+
+
+def _export(arguments: list[str]) -> None:
+    from simulations.exchange import Export, export_run
+    from simulations.options import parse
+
+    run, rest = _positional(arguments, "export", "run")
+    target, rest = _positional(rest, "export", "file")
+    print(export_run(run, Path(target), parse(Export(), rest, "neuro export")))
+
+
+def _import(arguments: list[str]) -> None:
+    from simulations.exchange import Import, import_file
+    from simulations.options import parse
+
+    path, rest = _positional(arguments, "import", "file")
+    options = parse(Import(), rest, "neuro import")
+    check(options)
+    print("\n".join(import_file(path, options)))
 
 
 def _bench(arguments: list[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neuro.backends.fixed_point_formats import Loihi, QFormat
 from neuro.backends.job import Job, make_job
 from neuro.network import Network
 from neuro.record import Record, State
@@ -19,6 +20,7 @@ BACKENDS = {
     "torch_dense": "neuro.backends.torch_dense",
     "event": "neuro.backends.event",
     "brian": "neuro.backends.brian",
+    "fixed_point": "neuro.backends.fixed_point",
 }
 
 # How the event backend lets time pass.
@@ -46,6 +48,7 @@ def simulate(
     resume: State | None = None,
     weights_every: float | None = None,
     stream: Path | str | None = None,
+    arithmetic: QFormat | Loihi | None = None,
 ) -> Record:
     """Run a network for `duration` ms and return its Record.
 
@@ -67,6 +70,8 @@ def simulate(
         those of the inputs too, are still counted from the start of the first, and `plastic` weights are the state's.
     stream: an empty folder to which what is recorded is written while it runs (event backend), as .npy files; the
         Record's arrays are then mapped from there, so that a long run need not fit into memory.
+    arithmetic: of the backend fixed_point: QFormat(total, fraction), or Loihi() for networks of LoihiLIF; see
+        neuro/backends/fixed_point_formats.py.
 
     Raises ValueError where the network, its weights or its inputs do not fit, or where the backend
     cannot run it, with the reasons; nothing falls back silently.
@@ -79,7 +84,19 @@ def simulate(
         raise ValueError(f"backend {backend!r} steps by dt; for update={update!r} use backend='event'")
     module = importlib.import_module(BACKENDS[backend] if update == "clock" else UPDATES[update])
     job = make_job(
-        net, weights, inputs, duration, plastic, record, initial, seed, threads, resume, weights_every, stream
+        net,
+        weights,
+        inputs,
+        duration,
+        plastic,
+        record,
+        initial,
+        seed,
+        threads,
+        resume,
+        weights_every,
+        stream,
+        arithmetic,
     )
     reasons = module.unsupported(net, plastic)
     if (backend, update) != ("event", "clock"):
@@ -87,6 +104,15 @@ def simulate(
         reasons += [
             f"{name} is for the event backend with update='clock' alone" for name, is_so in asked.items() if is_so
         ]
+    if backend != "fixed_point":
+        reasons += _in_integers(net, plastic, arithmetic)
     if reasons:
         raise ValueError(f"backend {backend!r} cannot run this network: {'; '.join(reasons)}")
     return module.run(job)
+
+
+def _in_integers(net: Network, plastic: bool, arithmetic: QFormat | Loihi | None) -> list[str]:
+    """What only the backend fixed_point has, in words."""
+    learning = [p.name for p in net.projections if plastic and getattr(p.rule, "has_integers", False)]
+    reasons = [f"the rule of projection {name!r} is in integers; use backend='fixed_point'" for name in learning]
+    return reasons + (["arithmetic is for backend='fixed_point' alone"] if arithmetic is not None else [])

@@ -26,7 +26,7 @@ class Job:
     [T, B, N]. recorded: population -> names of what is kept ("spikes", "output" or fields of the state).
     initial: population -> state, as the model's State of floats or arrays. seed: of Poisson drives and sources.
     threads: of the event backend. resume: the state to go on from. weights_every: steps between two recordings
-    of weights, 0 for none. stream: folder for what is recorded.
+    of weights, 0 for none. stream: folder for what is recorded. arithmetic: of the backend fixed_point.
     """
 
     net: Network
@@ -43,6 +43,7 @@ class Job:
     resume: State | None
     weights_every: int
     stream: Path | None
+    arithmetic: Any = None
 
     @property
     def first_step(self) -> int:
@@ -66,6 +67,7 @@ def make_job(
     resume: State | None = None,
     weights_every: float | None = None,
     stream: Path | str | None = None,
+    arithmetic: Any = None,
 ) -> Job:
     """Check what `simulate` was given against the network; ValueError names what does not fit."""
     check_weights(net, weights)
@@ -89,7 +91,7 @@ def make_job(
     starts = _initial_states(net, initial or {})
     return Job(
         net, dict(weights), dict(inputs), update_order(net), recorded, starts, n_steps, n_samples, plastic, seed,
-        threads, resume, every, folder,
+        threads, resume, every, folder, arithmetic,
     )  # fmt: skip
 
 

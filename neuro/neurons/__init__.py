@@ -6,6 +6,7 @@ from neuro.neurons import (
     adex,
     alif,
     cuba_lif,
+    integrate_and_fire,
     izhikevich,
     izhikevich_2007,
     izhikevich_half_steps,
@@ -18,6 +19,8 @@ from neuro.neurons import (
     lif_delta,
     lif_exc_inh,
     lif_intrinsic,
+    lif_soft_reset,
+    loihi_lif,
 )
 
 
@@ -61,12 +64,15 @@ NEURONS = {
     "alif": alif.AdaptiveLIF,
     "lif_intrinsic": lif_intrinsic.IntrinsicLIF,
     "lif_adaptive_threshold": lif_adaptive_threshold.ThresholdLIF,
+    "lif_soft_reset": lif_soft_reset.SoftResetLIF,
+    "integrate_and_fire": integrate_and_fire.IntegrateAndFire,
     "leaky_integrator": leaky_integrator.LeakyIntegrator,
     "li_rinzel": li_rinzel.LiRinzel,
     "izhikevich": izhikevich.Izhikevich,
     "izhikevich_half_steps": izhikevich_half_steps.IzhikevichHalfSteps,
     "izhikevich_2007": izhikevich_2007.Izhikevich2007,
     "adex": adex.AdEx,
+    "loihi_lif": loihi_lif.LoihiLIF,
 }
 
 # Named parameter sets of each model, each with its source.
@@ -80,10 +86,13 @@ SETS = {
     "alif": alif.SETS,
     "lif_intrinsic": lif_intrinsic.SETS,
     "lif_adaptive_threshold": lif_adaptive_threshold.SETS,
+    "lif_soft_reset": lif_soft_reset.SETS,
+    "integrate_and_fire": integrate_and_fire.SETS,
     "leaky_integrator": leaky_integrator.SETS,
     "li_rinzel": li_rinzel.SETS,
     "izhikevich": izhikevich.SETS,
     "izhikevich_half_steps": izhikevich_half_steps.SETS,
     "izhikevich_2007": izhikevich_2007.SETS,
     "adex": adex.SETS,
+    "loihi_lif": loihi_lif.SETS,
 }

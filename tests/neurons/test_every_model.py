@@ -12,7 +12,7 @@ from neuro.neurons import NEURONS, SETS
 
 NAMED = [(key, name) for key, named in SETS.items() for name in named]
 # Enough to move v by some mV, and some cells to fire; glutamate for astrocytes.
-STRENGTH = {"pA": 200.0, "mV": 2.0, "nS": 5.0, "uM": 5.0}
+STRENGTH = {"pA": 200.0, "mV": 2.0, "nS": 5.0, "uM": 5.0, "1": 2.0}
 
 
 def network(key, name, dtype):

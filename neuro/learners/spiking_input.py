@@ -1,14 +1,16 @@
 """How samples enter a spiking network: events as they are, static values in one of three codes.
 
-Axes: T step, B sample, I input.
+Axes: T step, B sample, I input, N input of any sample, E event.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from neuro import encode
-from neuro.events import Events, raster
+from neuro.events import Events, bin_times, raster
 from neuro.learners.base import Problem
 
 CODES = ("direct", "rate", "latency")
@@ -31,3 +33,21 @@ def as_current(given: Tensor | Events, problem: Problem, like: Tensor) -> Tensor
     if isinstance(given, Events):
         given = torch.as_tensor(raster(given, problem.n_inputs, problem.n_steps, problem.dt)[0])
     return given.to(like)
+
+
+def in_windows(events: Events, problem: Problem, like: Tensor) -> Callable[[int, int], Tensor]:
+    """The raster a window at a time: (first step, step after the last) -> spikes_TBI. Events are kept, no raster is."""
+    step_E = bin_times(events.times, problem.dt).astype(np.int32)
+    sample_E = np.repeat(np.arange(events.n_samples, dtype=np.int32), np.diff(events.offsets))
+    order_E = np.argsort(step_E, kind="stable")
+    first_E = np.searchsorted(step_E[order_E], np.arange(problem.n_steps + 1))
+    cell_E = (sample_E * problem.n_inputs + events.units)[order_E]
+    step_E = step_E[order_E]
+
+    def window(first: int, stop: int) -> Tensor:
+        taken = slice(first_E[first], first_E[stop])
+        spikes_TN = np.zeros((stop - first, events.n_samples * problem.n_inputs), np.float32)
+        spikes_TN[step_E[taken] - first, cell_E[taken]] = 1.0
+        return torch.from_numpy(spikes_TN).view(stop - first, events.n_samples, problem.n_inputs).to(like)
+
+    return window

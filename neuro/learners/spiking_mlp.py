@@ -3,16 +3,19 @@
     standardised image as a constant current -> LIF -> LIF -> weighted spikes, averaged over time: scores
 
 1. `neuro.learners.spiking_network` gives the network's equations and what stands in for the gradient of the
-   cross-entropy: through time, online, or with fixed random feedback (`method`).
+   cross-entropy: through time, online, with fixed random feedback, or of firing rates (`method`).
 2. `neuro.learners.protection` says how a protection of old tasks acts on it. A new task has begun when
    `Batch.context` has grown; nothing else is known of tasks, and `predict` knows nothing at all.
 3. Gradient descent at a constant rate takes a step.
 
 References: xiao2024 (network and numbers: models/spiking_mlp_hlop_bptt.py, spiking_train_pmnist_bptt.py of
 pkuxmq/HLOP-SNN: 784-800-800-10, no biases, decay 0.5, threshold 1, soft reset passes no gradient, sigmoid surrogate of
-slope 4, SGD at 0.1, 64 samples a batch), and those of the modules named above.
-Deviations: the number of steps is the task's (theirs: 6 under BPTT, 20 in their default network). Their default
-network is trained by rates (DSR), and learns its thresholds; that is not among the methods here.
+slope 4, SGD at 0.1, 64 samples a batch), and those of the modules named above. Their default network learns from rates
+("dsr"; modules/neuron_dsr.py, spiking_train_pmnist.py): m <- b m + (1 - b) i, b = exp(-0.05); a spike at m >= 0.09
+takes 0.3 off and sends 0.3 / 0.05. As m = (1 - b) v: tau_m = 20 steps, v_th = 0.3 / (1 - b), fires_at 0.3, amplitude 6.
+Deviations: the number of steps is the task's (theirs: 6 under BPTT, 20 in their default network). In "dsr" thresholds
+stay as they are (theirs learn during the first task); all means over time are weighted (theirs are plain where hidden
+layers learn from their inputs); a rate rises with (1 - b) / 0.05 = 0.975 times the drive, as the spikes do (theirs: 1).
 """
 
 import math
@@ -40,6 +43,8 @@ class SpikingMLP:
     tau_m: float = param("ms", "membrane time constant: a step of 1 ms halves", default=1 / math.log(2), above=0)
     v_th: float = param("mV", "threshold, taken off at a spike", default=1.0, above=0)
     slope: float = param("1", "sharpness of the sigmoid whose derivative is the spike's", default=4.0, above=0)
+    fires_at: float = param("1", "part of the threshold at which a neuron fires", default=1.0, above=0, maximum=1)
+    amplitude: float = param("1", "what a spike sends; 1 in the publication's other networks", default=1.0, above=0)
     method: str = choice("what stands in for the gradient", GRADIENTS, default="bptt")
     protection: str = choice("what protects old tasks", PROTECTIONS, default="none")
     lr: float = param("1", "learning rate (SGD, constant)", default=0.1, above=0, search=(1e-2, 0.5))
@@ -72,7 +77,7 @@ class SpikingMLP:
     def uses(self) -> frozenset[str]:
         """What the training method needs."""
         needs = {"labels", "global_error", "whole_pass"}
-        needs |= {"unrolled_time"} if self.method != "online" else set()
+        needs |= {"unrolled_time"} if self.method not in ("online", "dsr") else set()
         return frozenset(needs | ({"weight_transport"} if self.method != "feedback-alignment" else set()))
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
@@ -125,7 +130,10 @@ class SpikingMLP:
         weights, memory = list(state.weights.values()), state.memory
         backs = [memory.get(f"feedback_{k}", weight.detach()) for k, weight in enumerate(weights, 1)]
         decay = math.exp(-state.problem.dt / self.tau_m)
-        return SpikingNetwork(weights, backs, decay, self.v_th, self.slope, state.problem.n_steps)
+        return SpikingNetwork(
+            weights, backs, decay, self.v_th, self.slope, state.problem.n_steps,
+            fires_at=self.fires_at, amplitude=self.amplitude, fading=self.method == "dsr",
+        )  # fmt: skip
 
     def _notice(self, state: LearnerState, context: int, protection: Protection) -> None:
         """Begin a new task if the context has grown."""

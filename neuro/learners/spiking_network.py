@@ -1,45 +1,40 @@
-"""A feedforward spiking network without biases, and three ways to get what stands in for its gradient.
+"""What stands in for the gradient of a spiking network of `neuro.learners.spiking_layers`, by one of several methods.
 
-    drive     d_k[t] = W_k x_k[t],       x_1 constant, x_k = z_{k-1}
-    potential v_k[t] = decay u_k[t-1] + d_k[t],   z_k[t] = [v_k[t] >= v_th],   u_k[t] = v_k[t] - v_th z_k[t]
-    output    o[t] = W_L z_{L-1}[t],     scores = mean of o over time
-    error     e_L[t] = d loss / d o[t],  e_{k-1}[t] = B_k^T delta_k[t]
-    learning  dW_k = sum_t delta_k[t] p_k[t]^T
-
-    "bptt"               delta_k[t] = e_k[t] h(v_k[t]) + decay delta_k[t+1],   p = x,   B = W     h: the surrogate
+    "bptt"               of the cross-entropy of the mean output, back through all steps,   p = x,   B = W
     "feedback-alignment" the same with B_k random and fixed
-    "online"             delta_k[t] = e_k[t] h(v_k[t]), of the loss of o[t] alone,  p[t] = decay p[t-1] + x[t],   B = W
-                         (OTTT: nothing of earlier steps is kept but traces; x_1 has no trace, as its authors run it)
+    in windows           of the mean over windows of the cross-entropy of a window's mean output; errors stay within it
+        length 1         nothing goes back in time, and a step is forgotten at once (SLTT, meng2023)
+        "online"         the same with traces of the inputs, p[t] = decay p[t-1] + x[t]      (OTTT, xiao2022)
+        length T         "bptt"
+    "dsr"                of the map between the rates a_k of spikes, weighted by decay^(steps left): an input of rate a
+                         makes a layer send A clamp(W a / v_th, 0, 1). Rates are those that the spikes have; only their
+                         derivatives are the map's (meng2022)
 
-The reset passes no gradient. A method may replace p by another `learned_from(k, p)`, such as a part of it. A constant
-input is multiplied and learned from once, not once a step.
+A constant input is multiplied and learned from once, not once a step; it has no trace. Of events a window is binned
+when it comes. So memory does not grow with the number of steps in windows and in "dsr". Windows may be left out of
+learning (SLTT-K: all steps but K random ones): they run without gradients.
 
 Axes: T step, B sample, I input, J output of a layer, C class.
-References: xiao2022 (online), neftci2019 (surrogates), lillicrap2016 (fixed feedback).
+References: neftci2019 (bptt), lillicrap2016 (fixed feedback), xiao2022 (traces), meng2023 (one step), meng2022 (dsr).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from neuro.learners.surrogate import SURROGATES
+from neuro.learners.spiking_layers import (
+    LearnedFrom,
+    SpikingNetwork,
+    as_it_is,
+    at_rest,
+    learning_linear,
+    run_above,
+)
 
-LearnedFrom = Callable[[int, Tensor], Tensor]  # (layer, its input p_TBI) -> what its weights learn from
-
-
-class SpikingNetwork(NamedTuple):
-    """decay: of a potential in a step. backs: matrices that carry errors down, one a layer, the lowest unused."""
-
-    weights: Sequence[Tensor]
-    backs: Sequence[Tensor]
-    decay: float
-    v_th: float
-    slope: float
-    n_steps: int
-    surrogate: str = "sigmoid"
+Window = Callable[[int, int], Tensor]  # (first step, step after the last) -> spikes_TBI
 
 
 class Learned(NamedTuple):
@@ -50,74 +45,15 @@ class Learned(NamedTuple):
     rates: list[Tensor]
 
 
-class _LearningLinear(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, x_learn: Tensor, weight: Tensor, weight_back: Tensor) -> Tensor:
-        ctx.save_for_backward(x_learn, weight_back)
-        return x @ weight.T
+class Windows(NamedTuple):
+    """length: steps through which errors go back. traced: weights learn from traces of inputs, in windows of one step.
 
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, None, Tensor, None]:
-        x_learn, weight_back = ctx.saved_tensors
-        error = upstream[0].contiguous()
-        below = error @ weight_back if ctx.needs_input_grad[0] else None
-        return below, None, error.flatten(0, -2).T @ x_learn.flatten(0, -2), None
+    learned: first steps of the windows that are learned from; None: all.
+    """
 
-
-def learning_linear(x: Tensor, x_learn: Tensor, weight: Tensor, weight_back: Tensor) -> Tensor:
-    """x W^T, whose weights learn from x_learn, and whose error goes down through weight_back."""
-    return _LearningLinear.apply(x, x_learn, weight, weight_back)  # type: ignore[return-value]
-
-
-class _Spikes(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, drive_TBJ: Tensor, u_BJ: Tensor, net: SpikingNetwork) -> tuple[Tensor, Tensor]:
-        x_TBJ, z_TBJ = torch.empty(drive_TBJ.shape), torch.empty(drive_TBJ.shape)
-        for t, drive_BJ in enumerate(drive_TBJ):
-            v_BJ = drive_BJ + net.decay * u_BJ
-            torch.sub(v_BJ, net.v_th, out=x_TBJ[t])
-            torch.ge(v_BJ, net.v_th, out=z_TBJ[t])
-            u_BJ = v_BJ.sub_(z_TBJ[t], alpha=net.v_th)
-        ctx.save_for_backward(x_TBJ)
-        ctx.net = net
-        ctx.mark_non_differentiable(u_BJ)
-        return z_TBJ, u_BJ
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        (x_TBJ,) = ctx.saved_tensors
-        delta_TBJ = SURROGATES[ctx.net.surrogate].derivative(x_TBJ, ctx.net.slope).mul_(upstream[0])
-        for t in range(len(delta_TBJ) - 2, -1, -1):
-            delta_TBJ[t].add_(delta_TBJ[t + 1], alpha=ctx.net.decay)
-        return delta_TBJ, None, None
-
-
-def spikes(net: SpikingNetwork, drive_TBJ: Tensor, u_BJ: Tensor) -> tuple[Tensor, Tensor]:
-    """Spikes of a layer, and its potentials after the last step. u_BJ: potentials before the first."""
-    return _Spikes.apply(drive_TBJ, u_BJ, net)  # type: ignore[return-value]
-
-
-def at_rest(net: SpikingNetwork, n_samples: int) -> list[Tensor]:
-    """Potentials of the hidden layers before a sample."""
-    return [torch.zeros(n_samples, len(weight)) for weight in net.weights[:-1]]
-
-
-def run_above(
-    net: SpikingNetwork, drive_TBJ: Tensor, u: list[Tensor], learned_from: LearnedFrom
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """From the drive of the lowest layer to the output [T, B, C], the inputs of the layers above it, the potentials."""
-    inputs, after = [], []
-    for k, (weight, back) in enumerate(zip(net.weights[1:], net.backs[1:], strict=True), 1):
-        x_TBI, u_BJ = spikes(net, drive_TBJ, u[k - 1])
-        inputs.append(x_TBI)
-        after.append(u_BJ)
-        drive_TBJ = learning_linear(x_TBI, learned_from(k, x_TBI.detach()), weight, back)
-    return drive_TBJ, inputs, after
-
-
-def as_it_is(k: int, x_TBI: Tensor) -> Tensor:
-    """Weights learn from the inputs of their layer."""
-    return x_TBI
+    length: int = 1
+    traced: bool = False
+    learned: frozenset[int] | None = None
 
 
 def gradients_at_once(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learned_from: LearnedFrom) -> Learned:
@@ -131,53 +67,126 @@ def gradients_at_once(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learn
     return Learned(loss.detach(), list(found), [x_BI, *(x_TBI.detach().mean(0) for x_TBI in inputs)])
 
 
-def gradients_online(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learned_from: LearnedFrom) -> Learned:
-    """Of the loss of each step's output, with traces of the inputs; nothing else of earlier steps is kept."""
-    traces = [torch.zeros(len(x_BI), weight.shape[1]) for weight in net.weights]
-    totals = [torch.zeros_like(trace) for trace in traces]
+def gradients_in_windows(
+    net: SpikingNetwork, x: Tensor | Window, labels_B: Tensor, learned_from: LearnedFrom, windows: Windows
+) -> Learned:
+    """Of the losses of windows; nothing of earlier windows is kept but potentials and traces."""
+    lowest_JI, u = net.weights[0].detach(), at_rest(net, len(labels_B))
+    rates = [weight.new_zeros(len(labels_B), weight.shape[1]) for weight in net.weights]
+    traces = [torch.zeros_like(rate) for rate in rates]
+    found, total = [torch.zeros_like(weight) for weight in net.weights], lowest_JI.new_zeros(())
+    once_BJ = x @ lowest_JI.T if isinstance(x, Tensor) else u[0]
+    error_BJ = torch.zeros_like(once_BJ)  # at a constant input, which learns once, at the end
 
-    def traced(k: int, x_1BI: Tensor) -> Tensor:
-        totals[k] += x_1BI[0] / net.n_steps
-        traces[k] = net.decay * traces[k] + x_1BI[0]
-        return learned_from(k, traces[k][None])
+    def learned_through(k: int, x_TBI: Tensor) -> Tensor:
+        rates[k] += x_TBI.sum(0) / net.n_steps
+        if windows.traced:
+            traces[k] = net.decay * traces[k] + x_TBI[0]
+            x_TBI = traces[k][None]
+        return learned_from(k, x_TBI)
 
-    x_1BI = x_BI[None]
-    drive_1BJ = learning_linear(x_1BI, learned_from(0, x_1BI), net.weights[0], net.backs[0])
-    below = drive_1BJ.detach().requires_grad_()  # its error is summed over time, and then goes down once
-    error_1BJ, found = torch.zeros_like(below), [torch.zeros_like(weight) for weight in net.weights[1:]]
-    u, total = at_rest(net, len(x_BI)), torch.zeros(())
-    for _ in range(net.n_steps):
-        output_1BC, _, u = run_above(net, below, u, traced)
-        loss = cross_entropy(output_1BC[0], labels_B) / net.n_steps
-        step = torch.autograd.grad(loss, [below, *net.weights[1:]])
-        for sum_, part in zip([error_1BJ, *found], step, strict=True):
+    for first in range(0, net.n_steps, windows.length):
+        n = min(windows.length, net.n_steps - first)
+        x_TBI = None if isinstance(x, Tensor) else x(first, first + n)
+        drive_TBJ = once_BJ.expand(n, -1, -1) if x_TBI is None else x_TBI @ lowest_JI.T
+        from_TBI = None if x_TBI is None else learned_through(0, x_TBI)
+        is_learned = windows.learned is None or first in windows.learned
+        loss, parts, u = _in_window(net, drive_TBJ, u, labels_B, learned_through, is_learned)
+        total += loss
+        for sum_, part in zip(found[1:], parts[1:], strict=is_learned):
             sum_ += part
-        total += loss.detach()
-    lowest = torch.autograd.grad(drive_1BJ, net.weights[0], error_1BJ)
-    return Learned(total, [*lowest, *found], [x_BI, *totals[1:]])
+        if is_learned and from_TBI is None:
+            error_BJ += parts[0].sum(0)
+        elif is_learned and from_TBI is not None:
+            found[0].addmm_(parts[0].flatten(0, 1).T, from_TBI.flatten(0, 1))
+    if isinstance(x, Tensor):
+        rates[0], found[0] = x, error_BJ.T @ learned_from(0, x[None])[0]
+    return Learned(total, found, rates)
+
+
+def _in_window(
+    net: SpikingNetwork, drive_TBJ: Tensor, u: list[Tensor], labels_B: Tensor, through: LearnedFrom, is_learned: bool
+) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+    """Loss; its gradients at the lowest layer's drive and at the weights above, if it is learned; the potentials."""
+    with torch.set_grad_enabled(is_learned):
+        drive_TBJ.requires_grad_(is_learned)
+        output_TBC, _, u = run_above(net, drive_TBJ, u, through)
+        loss = cross_entropy(output_TBC.mean(0), labels_B) * len(drive_TBJ) / net.n_steps
+    parts = torch.autograd.grad(loss, [drive_TBJ, *net.weights[1:]]) if is_learned else ()
+    return loss.detach(), parts, u
+
+
+def gradients_online(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learned_from: LearnedFrom) -> Learned:
+    """Of the loss of each step's output, with traces of the inputs."""
+    return gradients_in_windows(net, x_BI, labels_B, learned_from, Windows(traced=True))
+
+
+class _Represented(torch.autograd.Function):
+    """Rates that spikes have, with the derivative of A clamp(drive / v_th, 0, 1)."""
+
+    @staticmethod
+    def forward(ctx: Any, drive_BJ: Tensor, rate_BJ: Tensor, net: SpikingNetwork) -> Tensor:
+        ctx.save_for_backward((drive_BJ > 0) & (drive_BJ < net.v_th))
+        ctx.gain = net.amplitude / net.v_th
+        return rate_BJ.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        (is_inside_BJ,) = ctx.saved_tensors
+        return upstream[0] * is_inside_BJ * ctx.gain, None, None
+
+
+def gradients_of_rates(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learned_from: LearnedFrom) -> Learned:
+    """Of the loss of the fading mean of the output, through the map between rates. No surrogate is used."""
+    rates = weighted_rates(net, x_BI)
+    drive_1BJ = learning_linear(x_BI[None], learned_from(0, x_BI[None]), net.weights[0], net.backs[0])
+    for k, (weight, back) in enumerate(zip(net.weights[1:], net.backs[1:], strict=True), 1):
+        rate_1BI = _Represented.apply(drive_1BJ, rates[k][None], net)
+        drive_1BJ = learning_linear(rate_1BI, learned_from(k, rates[k][None]), weight, back)  # type: ignore[arg-type]
+    loss = cross_entropy(drive_1BJ[0], labels_B)
+    return Learned(loss.detach(), list(torch.autograd.grad(loss, list(net.weights))), rates)
+
+
+@torch.no_grad()
+def weighted_rates(net: SpikingNetwork, x_BI: Tensor) -> list[Tensor]:
+    """The input of each layer [B, I], averaged over time with the weights of the steps."""
+    drive_1BJ, u = (x_BI @ net.weights[0].T)[None], at_rest(net, len(x_BI))
+    rates = [weight.new_zeros(len(x_BI), weight.shape[1]) for weight in net.weights[1:]]
+    weights_T = step_weights(net)
+    for weight in weights_T:
+        _, inputs, u = run_above(net, drive_1BJ, u, as_it_is)
+        for rate_BI, x_1BI in zip(rates, inputs, strict=True):
+            rate_BI.add_(x_1BI[0], alpha=weight / sum(weights_T))
+    return [x_BI, *rates]
 
 
 @torch.no_grad()
 def layer_inputs(net: SpikingNetwork, x_BI: Tensor) -> list[Tensor]:
-    """What each layer multiplies: x_BI, then spikes [T, B, I]."""
+    """What each layer multiplies: x_BI, the same in all steps, then what is sent [T, B, I]."""
     drive_TBJ = (x_BI @ net.weights[0].T).expand(net.n_steps, -1, -1)
     return [x_BI, *run_above(net, drive_TBJ, at_rest(net, len(x_BI)), as_it_is)[1]]
 
 
+def step_weights(net: SpikingNetwork) -> list[float]:
+    """How much each step counts in a mean over time."""
+    return [net.decay**left if net.fading else 1.0 for left in range(net.n_steps - 1, -1, -1)]
+
+
 @torch.no_grad()
 def scores(net: SpikingNetwork, x_BI: Tensor) -> tuple[Tensor, list[int]]:
-    """Scores [B, C], and the number of spikes of each hidden layer."""
+    """Scores [B, C] of constant inputs, and the number of spikes of each hidden layer."""
     below_1BJ, u = (x_BI @ net.weights[0].T)[None], at_rest(net, len(x_BI))
-    total_BC, counts = 0.0, [0] * len(u)
-    for _ in range(net.n_steps):
+    total_BC, counts = 0.0, [0] * (len(u) - 1)
+    for weight in step_weights(net):
         output_1BC, inputs, u = run_above(net, below_1BJ, u, as_it_is)
-        total_BC = total_BC + output_1BC[0]
-        counts = [count + int(x.sum()) for count, x in zip(counts, inputs, strict=True)]
-    return torch.as_tensor(total_BC) / net.n_steps, counts
+        total_BC = total_BC + weight * output_1BC[0]
+        counts = [count + int(x.count_nonzero()) for count, x in zip(counts, inputs, strict=True)]
+    return torch.as_tensor(total_BC) / sum(step_weights(net)), counts
 
 
 GRADIENTS = {
     "bptt": gradients_at_once,
     "online": gradients_online,
     "feedback-alignment": gradients_at_once,
+    "dsr": gradients_of_rates,
 }

@@ -1,22 +1,25 @@
 """The gradients of the spiking multilayer perceptron, against programs written a second time."""
 
+import dataclasses
+import math
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from neuro.audit import audit
 from neuro.learners.base import Batch
+from neuro.learners.spiking_layers import SpikingNetwork, as_it_is, at_rest, learning_linear, spikes
 from neuro.learners.spiking_mlp import SpikingMLP
 from neuro.learners.spiking_network import (
-    SpikingNetwork,
-    as_it_is,
-    at_rest,
     gradients_at_once,
+    gradients_of_rates,
     gradients_online,
-    learning_linear,
     scores,
-    spikes,
+    step_weights,
+    weighted_rates,
 )
+from simulations.recipes import named_learner
 from tasks import digits
 
 TASK = digits.load()
@@ -125,6 +128,58 @@ def test_fixed_feedback_equal_to_the_weights_gives_bptt_and_other_feedback_does_
     assert torch.equal(other[-1], true[-1]) and not torch.allclose(other[0], true[0], rtol=0.1)
 
 
+def rate_network(n_steps=20, seed=0):
+    """Fires at 0.3 of its threshold, and sends 6 a spike."""
+    net = network(n_steps, seed)
+    return net._replace(decay=0.951, v_th=6.15, fires_at=0.3, amplitude=6.0, fading=True)
+
+
+def test_rates_have_the_gradient_of_the_clamp_representation():
+    """Autograd through clamps, whose values are set to the rates that the spikes have."""
+    net, (x_BI, labels_B) = rate_network(), samples()
+    rates, a_BI = weighted_rates(net, x_BI), x_BI
+    for k, weight in enumerate(net.weights[:-1], 1):
+        clamped_BJ = 6.0 * (a_BI @ weight.T / 6.15).clamp(0.0, 1.0)
+        a_BI = rates[k] + clamped_BJ - clamped_BJ.detach()
+    loss = cross_entropy(a_BI @ net.weights[-1].T, labels_B)
+    found = gradients_of_rates(net, x_BI, labels_B, as_it_is)
+    assert found.loss.item() == pytest.approx(loss.item(), rel=1e-6)
+    close(found.gradients, torch.autograd.grad(loss, net.weights))
+    assert all(gradient.abs().max() > 1e-3 for gradient in found.gradients)
+    torch.testing.assert_close(scores(net, x_BI)[0], (a_BI @ net.weights[-1].T).detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_rate_is_the_drive_less_what_is_left_in_the_membrane():
+    """v_th times the mean spikes = mean drive - u[T] / (sum of the steps' weights), all means fading: exact."""
+    net, (x_BI, _) = rate_network(), samples()
+    drive_TBJ = (x_BI @ net.weights[0].T).detach().expand(20, -1, -1)
+    z_TBJ, u_BJ = spikes(net, drive_TBJ, torch.zeros(6, SIZES[1]))
+    weights_T = torch.tensor(step_weights(net))
+    mean_BJ = torch.tensordot(weights_T, z_TBJ / 6.0, 1) / weights_T.sum()
+    torch.testing.assert_close(6.15 * mean_BJ, drive_TBJ[0] - u_BJ / weights_T.sum(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(weighted_rates(net, x_BI)[1], 6.0 * mean_BJ, rtol=1e-5, atol=1e-5)
+
+
+def test_the_rate_variant_is_the_published_network():
+    """m <- b m + (1 - b) i, threshold 0.3, of which 0.3 is enough to fire, spikes of 0.3 / 0.05 (tau 1, dt 0.05)."""
+    learner = dataclasses.replace(named_learner("hlop-dsr"), protection="none")  # HLOP's subspaces are for MNIST
+    state = learner.init(TASK.problem, 0)
+    net, x_BI = learner.network(state), torch.from_numpy(TASK.test.inputs[:20]) / 0.3
+    b, m, rates, total = math.exp(-0.05), [torch.zeros(20, 800), torch.zeros(20, 800)], [0.0, 0.0], 0.0
+    for left in range(net.n_steps - 1, -1, -1):
+        below, weight = x_BI, math.exp(-0.05 * left)
+        for k in range(2):
+            m[k] = b * m[k] + (1 - b) * (below @ net.weights[k].detach().T)
+            spike = (m[k] >= 0.3 * 0.3).float() * 0.3
+            m[k], below = m[k] - spike, spike / 0.05
+            rates[k] = rates[k] + weight * below
+        total += weight
+    for found, expected in zip(weighted_rates(net, x_BI)[1:], rates, strict=True):
+        assert expected.max() / total > 0.5
+        differs = (found - expected / total).abs() > 1e-3
+        assert differs.float().mean() < 1e-3  # a spike at the threshold may fall either way in float32
+
+
 def test_what_is_learned_from_replaces_the_input_and_nothing_else():
     x, other, weight, back = (torch.randn(2, 3, 4), torch.randn(2, 3, 4), torch.randn(5, 4), torch.randn(5, 4))
     x.requires_grad_(), weight.requires_grad_()
@@ -143,7 +198,8 @@ def test_the_default_membrane_halves_in_a_millisecond():
 
 
 @pytest.mark.parametrize(
-    ("method", "transport", "kept"), [("online", "yes", "no"), ("feedback-alignment", "no", "yes")]
+    ("method", "transport", "kept"),
+    [("online", "yes", "no"), ("feedback-alignment", "no", "yes"), ("dsr", "yes", "no")],
 )
 def test_the_audit_finds_what_other_methods_declare(method, transport, kept):
     batch = Batch(torch.from_numpy(TASK.train.inputs[:64]), torch.from_numpy(TASK.train.labels[:64]))

@@ -28,10 +28,11 @@ Where weights are named BLOCK.NAME, the blocks are the layers. What is not found
 between the layers of the largest block, of which the first and the last are changed: "within blocks".
 
 Limits: what is found holds for one state (after five updates), one batch and one set of hyper-parameters; a clip or a
-filter that comes into play later is missed. Transport through copies of weights (bfloat16) and grouped convolutions is
-"not measured". Feedback networks and negative samples leave no trace that could be told apart; they are shown as
-declared. A contradiction is what is declared and was not found at all, or found between layers and is not declared;
-what is found within layers or blocks alone may be declared or not.
+filter that comes into play later is missed. What compiled learners multiply and keep, outside torch, and transport
+through copies of weights (bfloat16) and grouped convolutions are "not measured". Feedback networks and negative
+samples leave no trace that could be told apart; they are shown as declared. A contradiction is what is declared and
+was not found at all, or found between layers and is not declared; what is found within layers or blocks alone may be
+declared or not.
 
 References: jaderberg2017 (locking).
 """
@@ -107,6 +108,8 @@ def audit(learner: Learner, problem: Problem, batch: Batch, seed: int = 0) -> Au
                 found[what] = words if words.startswith("not measured") else "within blocks"
     elif found["transport"] == "no" and is_transported_within(base, evidence):
         found["transport"] = "within layers"
+    if found["transport"].startswith("not measured") and kept_over_time == "no":
+        kept_over_time = "not measured"  # a learner whose products are not seen may keep what is not seen either
     name = next((name for name, cls in LEARNERS.items() if cls is type(learner)), type(learner).__name__)
     return Audit(name, learner.uses, labels=labels, kept_over_time=kept_over_time, evidence=evidence, **found)
 

@@ -163,6 +163,16 @@ REFERENCES = {
     "ivanov2021": "Ivanov VA, Michmizos KP (2021). Increasing liquid state machine performance with edge-of-chaos "
     "dynamics organized by astrocyte-modulated plasticity. NeurIPS 2021, and the code at github.com/combra-lab/NALSM. "
     "https://proceedings.neurips.cc/paper/2021/hash/d79c8788088c2193f0244d8f1f36d2db-Abstract.html",
+    "lava": "Intel Corporation and contributors (2021-2024). Lava: a software framework for neuromorphic computing. "
+    "https://github.com/lava-nc/lava",
+    "nengo_loihi": "DeWolf T, Jaworski P, Eliasmith C (2020). Nengo and low-power AI hardware for robust, embedded "
+    "neurorobotics. Frontiers in Neurorobotics 14:568359. doi:10.3389/fnbot.2020.568359. Its emulator of the chip: "
+    "https://github.com/nengo/nengo-loihi",
+    "hopkins2020": "Hopkins M, Mikaitis M, Lester DR, Furber S (2020). Stochastic rounding and reduced-precision "
+    "fixed-point arithmetic for solving neural ordinary differential equations. Philosophical Transactions of the "
+    "Royal Society A 378:20190052. doi:10.1098/rsta.2019.0052",
+    "jacob2018": "Jacob B et al. (2018). Quantization and training of neural networks for efficient "
+    "integer-arithmetic-only inference. CVPR 2018:2704-2713. doi:10.1109/CVPR.2018.00286",
     "davies2018": "Davies M et al. (2018). Loihi: a neuromorphic manycore processor with on-chip learning. IEEE Micro "
     "38(1):82-99. doi:10.1109/MM.2018.112130359",
     "wilting2018": "Wilting J, Priesemann V (2018). Inferring collective dynamical states from widely unobserved "
@@ -200,12 +210,29 @@ REFERENCES = {
     "33(7):2744-2757. doi:10.1109/TNNLS.2020.3044364",
     "jackson2018": "Jackson Z, Souza C, Flaks J, Pan Y, Nicolas H, Thite A (2018). Free Spoken Digit Dataset. Zenodo. "
     "doi:10.5281/zenodo.1342401",
+    "ko2015": "Ko T, Peddinti V, Povey D, Khudanpur S (2015). Audio augmentation for speech recognition. Interspeech "
+    "2015:3586-3589. doi:10.21437/Interspeech.2015-711",
+    "jaitly2013": "Jaitly N, Hinton GE (2013). Vocal tract length perturbation (VTLP) improves speech recognition. "
+    "ICML workshop on deep learning for audio, speech and language processing. "
+    "https://www.cs.toronto.edu/~hinton/absps/perturb.pdf",
+    "khalfaoui2023": "Khalfaoui-Hassani I, Pellegrini T, Masquelier T (2023). Dilated convolution with learnable "
+    "spacings: beyond bilinear interpolation. ICML 2023 workshop on differentiable almost everything. "
+    "doi:10.48550/arXiv.2306.00817",
+    "smith2019": "Smith LN, Topin N (2019). Super-convergence: very fast training of neural networks using large "
+    "learning rates. Artificial Intelligence and Machine Learning for Multi-Domain Operations Applications, SPIE "
+    "11006:1100612. doi:10.1117/12.2520589",
     "hammouamri2024": "Hammouamri I, Khalfaoui-Hassani I, Masquelier T (2024). Learning delays in spiking neural "
     "networks using dilated convolutions with learnable spacings. ICLR 2024. doi:10.48550/arXiv.2306.17670",
     "krizhevsky2009": "Krizhevsky A (2009). Learning multiple layers of features from tiny images. Technical report, "
     "University of Toronto. https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
     "xiao2022": "Xiao M, Meng Q, Zhang Z, He D, Lin Z (2022). Online training through time for spiking neural "
     "networks. NeurIPS 2022. doi:10.48550/arXiv.2210.04195",
+    "meng2022": "Meng Q, Xiao M, Yan S, Wang Y, Lin Z, Luo Z-Q (2022). Training high-performance low-latency spiking "
+    "neural networks by differentiation on spike representation. CVPR 2022. doi:10.48550/arXiv.2205.00459",
+    "meng2023": "Meng Q, Xiao M, Yan S, Wang Y, Lin Z, Luo Z-Q (2023). Towards memory- and time-efficient "
+    "backpropagation for training spiking neural networks. ICCV 2023. doi:10.48550/arXiv.2302.14311",
+    "williams1990": "Williams RJ, Peng J (1990). An efficient gradient-based algorithm for on-line training of "
+    "recurrent network trajectories. Neural Computation 2(4):490-501. doi:10.1162/neco.1990.2.4.490",
     "oja1982": "Oja E (1982). A simplified neuron model as a principal component analyzer. Journal of Mathematical "
     "Biology 15:267-273. doi:10.1007/BF00275687",
     "sanger1989": "Sanger TD (1989). Optimal unsupervised learning in a single-layer linear feedforward neural "
@@ -251,6 +278,17 @@ REFERENCES = {
     "xiao2017": "Xiao H, Rasul K, Vollgraf R (2017). Fashion-MNIST: a novel image dataset for benchmarking machine "
     "learning algorithms. https://arxiv.org/abs/1708.07747",
     "bulatov2011": "Bulatov Y (2011). notMNIST dataset. https://yaroslavvb.blogspot.com/2011/09/notmnist-dataset.html",
+    "pedersen2024": "Pedersen JE, Abreu S, Jobst M, Lenz G, Fra V, Bauer FC, et al. (2024). Neuromorphic intermediate "
+    "representation: a unified instruction set for interoperable brain-inspired computing. Nature Communications "
+    "15:8122. doi:10.1038/s41467-024-52259-9. Graphs in neuromorphs/NIR, paper/",
+    "abbott1999": "Abbott LF (1999). Lapicque's introduction of the integrate-and-fire model neuron (1907). Brain "
+    "Research Bulletin 50(5-6):303-304. doi:10.1016/S0361-9230(99)00161-6",
+    "pereznieves2021": "Perez-Nieves N, Goodman DFM (2021). Sparse spiking gradient descent. NeurIPS 2021. "
+    "https://arxiv.org/abs/2105.08810",
+    "wunderlich2021": "Wunderlich TC, Pehle C (2021). Event-based backpropagation can compute exact gradients for "
+    "spiking neural networks. Scientific Reports 11:12829. doi:10.1038/s41598-021-91786-z",
+    "fang2023": "Fang W, Chen Y, Ding J, et al. (2023). SpikingJelly: an open-source machine learning infrastructure "
+    "platform for spike-based intelligence. Science Advances 9(40):eadi1480. doi:10.1126/sciadv.adi1480",
 }
 
 

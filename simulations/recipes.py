@@ -5,12 +5,14 @@ with other settings (an architecture, say) under a name of its own, and stands w
 """
 
 import dataclasses
+import math
 from typing import Any
 
 from neuro.learners import LEARNERS
 from neuro.learners.backprop import Backprop
 from neuro.learners.cascaded_forward import CascadedForward
 from neuro.learners.counter_current_cnn import CounterCurrentCNN
+from neuro.learners.delays import Delays
 from neuro.learners.eprop import EProp
 from neuro.learners.forward_forward import ForwardForward
 from neuro.learners.liquid_state_machine import LiquidStateMachine
@@ -53,11 +55,16 @@ VARIANTS: dict[str, Any] = {
     "noprop-backprop-bfloat16": NoPropBackprop(precision="bfloat16", draws=16),
     "noprop-ct-bfloat16": NoPropCT(precision="bfloat16", steps=10, draws=16),
     "noprop-fm-bfloat16": NoPropFM(precision="bfloat16", steps=10, draws=16),
+    "delays-random": Delays(delays="random"),
+    "delays-none": Delays(delays="none"),
     "eprop-symmetric": EProp(feedback="symmetric"),
     "hlop": SpikingMLP(protection="hlop"),
     "hlop-spiking": SpikingMLP(protection="hlop", lateral="spiking"),
     "hlop-online": SpikingMLP(protection="hlop", method="online"),
     "hlop-feedback-alignment": SpikingMLP(protection="hlop", method="feedback-alignment"),
+    "hlop-dsr": SpikingMLP(  # the publication's default network; spiking_mlp derives the numbers
+        protection="hlop", method="dsr", tau_m=20.0, v_th=0.3 / (1.0 - math.exp(-0.05)), fires_at=0.3, amplitude=6.0
+    ),
     "hlop-replay": SpikingMLP(protection="hlop-replay"),
     "ewc": SpikingMLP(protection="ewc"),
     "synaptic-intelligence": SpikingMLP(protection="synaptic-intelligence"),

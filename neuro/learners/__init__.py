@@ -5,7 +5,9 @@ from neuro.learners.bptt import BPTT
 from neuro.learners.cascaded_forward import CascadedForward
 from neuro.learners.counter_current import CounterCurrent
 from neuro.learners.counter_current_cnn import CounterCurrentCNN
+from neuro.learners.delays import Delays
 from neuro.learners.eprop import EProp
+from neuro.learners.eventprop import EventProp
 from neuro.learners.feedback_alignment import DirectFeedbackAlignment, FeedbackAlignment
 from neuro.learners.forward_forward import ForwardForward
 from neuro.learners.forward_forward_cnn import ForwardForwardCNN
@@ -17,12 +19,19 @@ from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
 from neuro.learners.pepita import PEPITA
+from neuro.learners.sparse_bptt import SparseBPTT
 from neuro.learners.spiking_mlp import SpikingMLP
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
+from neuro.learners.truncated_time import OTTT, SLTT, TruncatedBPTT
 
 LEARNERS = {
     "backprop": Backprop,
     "bptt": BPTT,
+    "sparse-bptt": SparseBPTT,
+    "eventprop": EventProp,
+    "truncated-bptt": TruncatedBPTT,
+    "sltt": SLTT,
+    "ottt": OTTT,
     "forward-forward": ForwardForward,
     "forward-forward-unsupervised": ForwardForwardUnsupervised,
     "forward-forward-cnn": ForwardForwardCNN,
@@ -42,4 +51,5 @@ LEARNERS = {
     "spiking-mlp": SpikingMLP,
     "lsm": LiquidStateMachine,
     "stdp-wta": STDPWinnerTakeAll,
+    "delays": Delays,
 }

@@ -18,7 +18,7 @@ LAYERS = [
     {"events", "record", "network", "weights", "encode", "spike_statistics", "criticality"},
     {"backends"},
     {"learners", "interop"},
-    {"audit", "audit_measures", "audit_probes"},
+    {"audit", "audit_measures", "audit_probes", "quantise"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 FREE_OF_LEVELS = {"runs": {"units", "references", "seeds", "progress", "files"}, "plot": {"units"}}

@@ -30,16 +30,25 @@ def found(name: str) -> Audit:
     return audit(learner_named(name), TASK.problem, BATCH)
 
 
+UNMEASURED = {"delays"}  # its weights are spread over delays and transformed before they multiply anything
+
+
+COMPILED = {"sparse-bptt", "eventprop"}  # what they multiply and keep lies outside torch
+
+
 @pytest.mark.parametrize("name", LEARNERS)
 def test_nothing_contradicts_what_a_learner_declares(name):
     assert found(name).contradictions == [], found(name)
-    assert not found(name).transport.startswith("not measured")
+    assert found(name).transport.startswith("not measured") == (name in UNMEASURED | COMPILED)
 
 
 # What theory says: crossing, transport, forward, update and backward locking, kept over time.
 EXPECTED = {
     "backprop": ("yes", "yes", "yes", "yes", "yes", "no time"),
     "bptt": ("yes", "yes", "yes", "yes", "yes", "yes"),
+    "truncated-bptt": ("yes", "yes", "yes", "yes", "yes", "no"),
+    "sltt": ("yes", "yes", "yes", "yes", "yes", "no"),
+    "ottt": ("yes", "yes", "yes", "yes", "yes", "no"),
     "spiking-mlp": ("yes", "yes", "yes", "yes", "yes", "yes"),
     "feedback-alignment": ("yes", "no", "yes", "yes", "yes", "no time"),
     "direct-feedback-alignment": ("yes", "no", "yes", "yes", "no", "no time"),

@@ -60,7 +60,7 @@ PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class Delays:
     """Surrogate gradients for weights and delays at once."""
 
-    hidden: tuple[int, ...] = param("1", "neurons in each hidden layer", default=(128, 128), minimum=1)
+    hidden: tuple[int, ...] = param("1", "neurons in each hidden layer", default=(240, 240), minimum=1)
     delays: str = choice("which delays the synapses have", DELAYS, default="learned")
     longest: float = param("ms", "longest delay, rounded down to steps of the task", default=150.0, minimum=0)
     duration: float = param("ms", "part of a sample that is seen; what comes later is dropped", default=640.0, above=0)
@@ -68,7 +68,10 @@ class Delays:
     tau_m: float = param("ms", "membrane time constant of all layers", default=1.886, above=0)
     v_th: float = param("mV", "threshold of the hidden neurons; they rest and reset at 0", default=1.0, above=0)
     slope: float = param("1", "sharpness of the surrogate", default=2.0, above=0)
-    dropout: float = param("1", "share of hidden neurons silenced in a sample", default=0.1, minimum=0, maximum=0.99)
+    dropout: float = param("1", "share of hidden neurons silenced in a sample", default=0.3, minimum=0, maximum=0.99)
+    blending: float = param(
+        "1", "share of samples mixed with another of their class", default=0.0, minimum=0, maximum=1
+    )
     stretch: float = param("1", "largest change of a sample's tempo", default=0.15, minimum=0, maximum=0.9)
     shift: int = param("1", "largest shift of a sample's units", default=4, minimum=0)
     thinning: float = param("1", "largest share of a sample's spikes that are lost", default=0.6, minimum=0, maximum=1)
@@ -109,7 +112,7 @@ class Delays:
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss and the width of the Gaussians."""
         width = self._set_rates(state)
-        z_TBI = self._counted(state.problem, self._varied(state, batch.inputs))
+        z_TBI = self._counted(state.problem, self._varied(state, batch))
         scores_BC = self._learning_scores(state, z_TBI, width)
         loss = torch.nn.functional.cross_entropy(scores_BC, batch.labels)
         for optimiser in state.optimisers.values():
@@ -213,13 +216,13 @@ class Delays:
             return inputs
         return encode.latency(inputs.flatten(1).numpy(), self._n_steps(problem) * problem.dt)
 
-    def _varied(self, state: LearnerState, inputs: Tensor | Events) -> Tensor | Events:
+    def _varied(self, state: LearnerState, batch: Batch) -> Tensor | Events:
         """Events as in another recording; static samples as they are."""
-        if not isinstance(inputs, Events):
-            return inputs
+        if not isinstance(batch.inputs, Events):
+            return batch.inputs
         seed = int(torch.randint(2**62, (1,), generator=state.rng))
-        how = Variation(self.stretch, self.shift, self.thinning)
-        return varied(inputs, state.problem.n_inputs, how, np.random.default_rng(seed))
+        how, rng = Variation(self.blending, self.stretch, self.shift, self.thinning), np.random.default_rng(seed)
+        return varied(batch.inputs, batch.labels.numpy(), state.problem.n_inputs, how, rng)
 
     def _places(self, state: LearnerState, k: int) -> Tensor:
         return (state.weights if self.delays == "learned" else state.memory)[f"places_{k}"]

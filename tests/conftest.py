@@ -1,6 +1,13 @@
-"""One thread for all tests: their tensors are small, and threads would only wait for each other."""
+"""One thread for all tests: their tensors are small, and threads would only wait for each other.
 
-import torch
+Triton's kernels run in its interpreter, which must be known before Triton is imported.
+"""
+
+import os
+
+os.environ.setdefault("TRITON_INTERPRET", "1")
+
+import torch  # noqa: E402
 
 torch.set_num_threads(1)
 

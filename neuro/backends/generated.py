@@ -1,0 +1,35 @@
+"""Modules of generated source, saved under a name that is a hash of all that they depend on, and imported."""
+
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+import tempfile
+from types import ModuleType
+from typing import Any
+
+from neuro.files import cache_root
+
+
+def load(prefix: str, lines: list[str], depends_on: list[Any]) -> ModuleType:
+    """The module with these lines. depends_on: modules whose change must lead to another name."""
+    source = "\n".join(lines) + "\n"
+    digest = hashlib.sha256(source.encode())
+    for thing in depends_on:
+        digest.update(inspect.getsource(thing).encode())
+    name = f"{prefix}_{digest.hexdigest()[:24]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = cache_root() / "kernels" / f"{name}.py"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+            file.write(source)
+        os.replace(file.name, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

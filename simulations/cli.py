@@ -17,11 +17,21 @@ COMMANDS = {
     "audit": "measure what learners use, against what they declare: neuro audit LEARNER [LEARNER ...]",
     "simulate": "run a simulation: neuro simulate NAME [--backend B] [--duration MS] [--seed] [--out DIR]",
     "quantise": "round a trained bptt network, for Loihi: neuro quantise RUN [--bits 8] [--fine-tune SAMPLES]",
+    "convert": "make a trained backprop network a spiking one: neuro convert RUN [--steps 256] [--percentile 99.9]",
     "export": "write a trained bptt network as a NIR file: neuro export RUN FILE [--units ...] [--step MS]",
     "import": "describe and try the network in a NIR file: neuro import FILE [--spikes ...] [--task TASK]",
+    "encode-audio": "recordings into spikes of 700 cochlear channels: neuro encode-audio FILE.wav ... [--out FILE.h5]",
     "bench": "speed and memory beside other simulators: neuro bench NAME [NAME ...] [--peers P ...] [--out DIR]",
     "plot": "draw the figure of a run: neuro plot RUN",
     "resume": "go on with a training that was stopped: neuro resume RUN",
+}
+
+ELSEWHERE = {  # command -> module, function, and the words before its options
+    "quantise": ("simulations.quantise", "command", ("run",)),
+    "convert": ("simulations.convert", "command", ("run",)),
+    "export": ("simulations.exchange", "export_command", ("run", "file")),
+    "import": ("simulations.exchange", "import_command", ("file",)),
+    "encode-audio": ("simulations.encode_audio", "command", ("file",)),
 }
 
 HELP = """usage: neuro COMMAND ...
@@ -43,12 +53,13 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(HELP.format(commands="\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())))
+        print(HELP.format(commands="\n".join(f"  {name:<14}{text}" for name, text in COMMANDS.items())))
         return
     try:
         if arguments[0] not in COMMANDS:
             raise ValueError(unknown("command", arguments[0], COMMANDS))
-        globals()[f"_{arguments[0]}"](arguments[1:])
+        name, rest = arguments[0], arguments[1:]
+        _elsewhere(name, rest) if name in ELSEWHERE else globals()[f"_{name}"](rest)
     except KeyboardInterrupt as stop:
         print("; ".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
         sys.exit(130)
@@ -84,49 +95,9 @@ def _list(arguments: list[str]) -> None:
         print(f"usage: neuro list\n\n{COMMANDS['list']}")
         return
     _no_more(arguments, "list")
-    from neuro.backends import BACKENDS
-    from neuro.learners import LEARNERS
-    from neuro.neurons import NEURONS
-    from neuro.plasticity import RULES
-    from simulations import SIMULATIONS
-    from simulations.recipes import RECIPES, VARIANTS, settings
-    from tasks import TASKS
+    from simulations.listing import print_names
 
-    docs = {name: _first_line(thing) for registry in (LEARNERS, NEURONS, RULES) for name, thing in registry.items()}
-    for name, model in NEURONS.items():
-        docs[name] += f" Weights in {model.arrival_unit}; receptors: {', '.join(model.receptors)}."
-    docs |= {name: _first_line(sys.modules[load.__module__]) for name, load in TASKS.items()}
-    docs |= {name: f"{type(learner).__name__} with {settings(learner)}." for name, learner in VARIANTS.items()}
-    modules = BACKENDS | SIMULATIONS
-    docs |= {name: _docstring_of(path) for name, path in modules.items()}
-    groups = {
-        "tasks": TASKS,
-        "learners": LEARNERS,
-        "variants": VARIANTS,
-        "neurons": NEURONS,
-        "rules": RULES,
-        "backends": BACKENDS,
-        "simulations": SIMULATIONS,
-        "recipes": RECIPES,
-    }
-    for title, names in groups.items():
-        print(f"{title}:")
-        for name in names:
-            print(f"  {name:<24} {docs.get(name, '')}".rstrip())
-
-
-def _first_line(thing: Any) -> str:
-    return (thing.__doc__ or "").strip().split("\n")[0]
-
-
-def _docstring_of(module: str) -> str:
-    """First line of a module's docstring, without importing it (brian2 takes a second)."""
-    import ast
-    from importlib.util import find_spec
-
-    spec = find_spec(module)
-    assert spec is not None and spec.origin is not None
-    return (ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or "").split("\n")[0]
+    print_names()
 
 
 def _data(arguments: list[str]) -> None:
@@ -246,35 +217,14 @@ def _simulate(arguments: list[str]) -> None:
     print(f"run: {run.path}\nsee it: neuro plot {run.path}")
 
 
-def _quantise(arguments: list[str]) -> None:
-    from neuro.runs import load_run
-    from simulations.options import parse
-    from simulations.quantise import Quantise, quantise_run, summary
-
-    path, rest = _positional(arguments, "quantise", "run")
-    options = parse(Quantise(), rest, "neuro quantise RUN")
-    run = load_run(path)
-    print(summary(quantise_run(run, options)))
-    print(f"all of it: {run.path / 'quantised.json'}")
-
-
-def _export(arguments: list[str]) -> None:
-    from simulations.exchange import Export, export_run
-    from simulations.options import parse
-
-    run, rest = _positional(arguments, "export", "run")
-    target, rest = _positional(rest, "export", "file")
-    print(export_run(run, Path(target), parse(Export(), rest, "neuro export")))
-
-
-def _import(arguments: list[str]) -> None:
-    from simulations.exchange import Import, import_file
-    from simulations.options import parse
-
-    path, rest = _positional(arguments, "import", "file")
-    options = parse(Import(), rest, "neuro import")
-    check(options)
-    print("\n".join(import_file(path, options)))
+def _elsewhere(command: str, arguments: list[str]) -> None:
+    """A command that another module carries out: its words, then its options."""
+    module, function, kinds = ELSEWHERE[command]
+    words = []
+    for kind in kinds:
+        word, arguments = _positional(arguments, command, kind)
+        words.append(word)
+    getattr(importlib.import_module(module), function)(*words, arguments)
 
 
 def _bench(arguments: list[str]) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from neuro.events import Events
 from neuro.interop.imported import Imported
-from neuro.units import choice, param, unknown
+from neuro.units import check, choice, param, unknown
+from simulations.options import parse
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,18 @@ class Import:
         given = {"dt": self.dt, "discretisation": self.discretisation, "spikes": self.spikes, "units": self.units}
         asked = {name: value for name, value in given.items() if value not in (0.0, "file")}
         return asked | {"reset": self.reset, "layer_delay": self.layer_delay}
+
+
+def export_command(path: str, target: str, arguments: list[str]) -> None:
+    """`neuro export RUN FILE ...`."""
+    print(export_run(path, Path(target), parse(Export(), arguments, "neuro export")))
+
+
+def import_command(path: str, arguments: list[str]) -> None:
+    """`neuro import FILE ...`."""
+    options = parse(Import(), arguments, "neuro import")
+    check(options)
+    print("\n".join(import_file(path, options)))
 
 
 def export_run(path: str, target: Path, options: Export) -> str:

@@ -15,14 +15,13 @@ from neuro.learners.bptt import BPTT
 from neuro.learners.spiking_input import encoded
 from neuro.quantise import Quantised, fine_tune, quantise, scores
 from neuro.record import Counts
-from neuro.runs import Run, RunError
+from neuro.runs import Run, load_run
 from neuro.seeds import child
 from neuro.units import check, param
+from simulations.options import parse
+from simulations.trained import load_trained
 from tasks.base import Split, Task
-from tasks.checkpoint import load_tensors
-from tasks.harness import load_task
 from tasks.metrics import CHUNK, evaluate
-from tasks.training import from_json
 
 N_MEASURED = 256  # training samples on which ranges of v are measured
 
@@ -38,27 +37,24 @@ class Quantise:
     lr: float = param("1", "learning rate of that (Adam)", default=1e-4, above=0)
 
 
+def command(path: str, arguments: list[str]) -> None:
+    """`neuro quantise RUN ...`."""
+    options = parse(Quantise(), arguments, "neuro quantise RUN")
+    run = load_run(path)
+    print(summary(quantise_run(run, options)))
+    print(f"all of it: {run.path / 'quantised.json'}")
+
+
 def quantise_run(run: Run, options: Quantise) -> dict[str, Any]:
     """Quantise the network of a run; writes quantised.json into its folder and returns what is in it."""
     check(options)
-    manifest = run.manifest()
-    if manifest.get("kind") != "training" or manifest["status"] != "finished":
-        raise RunError(f"{run.path} is no finished training; name one that `neuro train` has finished")
-    training = from_json(manifest["configuration"])
-    learner = training.learner
-    if not isinstance(learner, BPTT):
-        raise RunError(f"{run.path} trained {training.name!r}; only networks of bptt are quantised")
-    task = load_task(training.task)
-    if task.stages:
-        raise RunError(f"{run.path}: {training.task!r} is a sequence of tasks, which has no one test split")
-    state = learner.init(task.problem, training.seed)
-    load_tensors(run.path / ("best.safetensors" if training.budget.patience else "checkpoint.safetensors"), state)
+    training, learner, task, state = load_trained(run, BPTT, "only networks of bptt are quantised")
     before = evaluate(learner, state, task.test)
     weights: Any = {name: w.detach() for name, w in state.weights.items()}
     if options.fine_tune:
         shown = _batches(task, options.fine_tune, learner.batch_size, training.seed)
         weights = fine_tune(learner, task.problem, weights, shown, options.bits, options.lr)
-    quantised = _quantised(learner, task, weights, options.bits, training.seed)
+    quantised = quantised_network(learner, task, weights, options.bits, training.seed)
     accuracy, counts = _evaluate(quantised, learner, state, task.test)
     n = len(task.test.labels)
     found = {
@@ -76,7 +72,8 @@ def quantise_run(run: Run, options: Quantise) -> dict[str, Any]:
     return found
 
 
-def _quantised(learner: BPTT, task: Task, weights: Any, bits: int, seed: int) -> Quantised:
+def quantised_network(learner: BPTT, task: Task, weights: Any, bits: int, seed: int) -> Quantised:
+    """The network of a learner in whole numbers. seed: of the choice of training samples that are measured."""
     rows = child(seed, "quantise", "ranges").permutation(len(task.train.labels))[:N_MEASURED]
     inputs = encoded(task.train.batch(rows).inputs, task.problem, learner.code, np.random.default_rng(seed))
     duration = task.problem.n_steps * task.problem.dt

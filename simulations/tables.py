@@ -13,7 +13,7 @@ from neuro.progress import Progress
 from neuro.references import REFERENCES
 from simulations.recipes import settings
 from tasks.base import Task
-from tasks.energy import ADD_J, MULTIPLY_J, SOURCE
+from tasks.energy import ADD_J, LOIHI_SOURCE, LOIHI_SYNAPSE_J, MULTIPLY_J, SOURCE
 from tasks.published import PUBLISHED, Published
 
 
@@ -96,6 +96,16 @@ def _mean(key: str, digits: int = 0) -> Callable[[Group], str]:
     return lambda group: f"{group.mean(key):,.{digits}f}"
 
 
+def _known(key: str, scale: float, digits: int) -> Callable[[Group], str]:
+    """A mean where all seeds have the number, else a dash."""
+
+    def text(group: Group) -> str:
+        is_known = all(row[key] is not None for row in group.rows)
+        return f"{scale * group.mean(key):,.{digits}f}" if is_known else "-"
+
+    return text
+
+
 NAME = Column("learner", lambda group: group.name)
 REACHED = (
     NAME,
@@ -131,6 +141,15 @@ COST = (
     Column("spikes/sample", _mean("spikes_per_sample")),
     Column("synaptic events/sample", _mean("synaptic_events_per_sample")),
 )
+NEUROBENCH = (
+    NAME,
+    Column("footprint, kB", lambda group: f"{group.mean('footprint_bytes') / 1000:,.1f}"),
+    Column("connection sparsity, %", _known("connection_sparsity", 100, 2)),
+    Column("activation sparsity, %", _known("activation_sparsity", 100, 1)),
+    Column("effective MACs/sample", _mean("macs_per_sample")),
+    Column("effective ACs/sample", _mean("acs_per_sample")),
+    Column("inference on Loihi, µJ/sample", _known("loihi_j_per_sample", 1e6, 2)),
+)
 LEFT_ALIGNED = {"learner", "architecture", "settings", "uses", "searched", *COLUMNS}
 AUDITED = 32  # samples of the batch on which a learner is audited
 
@@ -141,6 +160,8 @@ def tables(results: dict[str, Any]) -> dict[str, list[list[str]]]:
     parts = {"Result": REACHED, "Cost": COST}
     if is_sequence(results):
         parts = {"Result": KEPT, "Learners": LEARNERS_OF_SEQUENCE, "Cost": COST}
+    if all("footprint_bytes" in row for row in results["rows"]):  # runs of earlier versions have none
+        parts["NeuroBench"] = NEUROBENCH
     found = {
         title: [[c.title for c in columns], *([c.text(group) for c in columns] for group in groups)]
         for title, columns in parts.items()
@@ -219,7 +240,13 @@ def notes(results: dict[str, Any]) -> list[str]:
         " additions alone where the input is a spike. Element-wise operations and memory traffic are left out."
         " Measured: by the GPU's own counter, with all that ran on it.",
     ]
-    keys = [SOURCE, *(["akiba2019", "bergstra2011"] if plan else [])]
+    text.append(
+        "NeuroBench [yik2025]: footprint, bytes of the weights that answer; activation sparsity, part of what hidden"
+        " units send that is 0; effective MACs and ACs, operations whose input is not 0, ACs where it is a spike."
+        f" Loihi: {1e12 * LOIHI_SYNAPSE_J:.1f} pJ a synaptic operation, and updates of neurons [{LOIHI_SOURCE}],"
+        " simulated before silicon; a dash: no spikes, or steps that were not seen (tasks/neurobench.py)."
+    )
+    keys = [SOURCE, "yik2025", LOIHI_SOURCE, *(["akiba2019", "bergstra2011"] if plan else [])]
     keys += ["vandeven2022", "lopezpaz2017", "chaudhry2018", "riemer2019"] if is_sequence(results) else []
     text.append(
         "What a learner needs: found by changing weights, labels or steps and comparing updates (neuro/audit.py);"

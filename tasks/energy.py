@@ -3,24 +3,31 @@
     measured     joules by which the GPU's own counter (NVML) grew; all that runs on the GPU counts, idle power too
     estimated    training     E = (M_update / B + M_rare / n) (e_multiply + e_add) + (S_update / B) e_add     a sample
                  inference    E = (S - A) (e_multiply + e_add) + A e_add                   a sample
+                 on Loihi     E = S e_synapse + F (e_active + e_spike) + (U - F) e_inactive
 
 M_update: multiply-accumulates of every matrix product, outer product and convolution in one update of B samples,
 forward, backward and explicit ones, zeros included, as torch carries them out. A learner that can spread its
 update over `processes` is counted with one: its arithmetic is the same.
 S: synaptic events of one inference, that is, multiply-accumulates whose input is not zero (`neuro.record.Counts`).
-A: those of them whose input is a spike, so that a weight is only added. They are found by watching the matrix
-products of `predict`: within each of its sums, all inputs that are not zero have the same value, by which the sum
-may be scaled once. A learner without a matrix product, whose events all come from spikes, has A = S. What is not
-recognised is priced as a multiply-accumulate.
+A: those of them whose input is a spike, so that a weight is only added; the part of S that they are in some validation
+samples. They are found by watching the matrix products of `predict`: within each of its sums, all inputs that are not
+zero have the same value, by which the sum may be scaled once. A learner without a matrix product, whose events all
+come from spikes, has A = S. What is not recognised is priced as a multiply-accumulate.
 S_update: synaptic events that a backend delivered in the update (state.learning), without what rules do to weights.
 M_rare: multiply-accumulates so far of what is done now and then, such as fitting a readout (memory "rare_macs"); n
 samples were seen.
 
+F: spikes of one inference. U: updates of neurons, one a neuron and step: what layers above the first are given, and
+what the last one sends. A neuron is counted as active in the steps in which it fires.
+
 Estimates leave out element-wise operations (activations, neurons, optimisers), all traffic with memory and all
 communication. Every operation is priced as one on 32-bit floats in 45 nm, whatever the hardware at hand:
-an estimate compares algorithms, it predicts no electricity bill.
+an estimate compares algorithms, it predicts no electricity bill. That for Loihi leaves out what spikes cost beyond
+their tile, input, output, idle cores and management, and prices a value that enters in a step like a spike.
 
-References: horowitz2014 (fig. 1.1.9: 3.7 pJ a multiplication, 0.9 pJ an addition of 32-bit floats, 45 nm, 0.9 V).
+References: horowitz2014 (fig. 1.1.9: 3.7 pJ a multiplication, 0.9 pJ an addition of 32-bit floats, 45 nm, 0.9 V),
+    davies2018 (table 2, simulated before silicon, 0.75 V: 23.6 pJ a synaptic operation at least, 81 and 52 pJ an update
+    of an active and of an inactive neuron, 1.7 pJ a spike within its tile).
 """
 
 import dataclasses
@@ -37,6 +44,8 @@ from neuro.learners.base import Batch, Learner, LearnerState, from_tensors, to_t
 
 MULTIPLY_J, ADD_J = 3.7e-12, 0.9e-12
 SOURCE = "horowitz2014"
+LOIHI_SYNAPSE_J, LOIHI_ACTIVE_J, LOIHI_INACTIVE_J, LOIHI_SPIKE_J = 23.6e-12, 81e-12, 52e-12, 1.7e-12
+LOIHI_SOURCE = "davies2018"
 
 aten = torch.ops.aten
 FIRST_FACTOR = {  # of a matrix product: its place among the arguments
@@ -77,14 +86,32 @@ class Energy(NamedTuple):
     how: str
 
 
-def estimate(learner: Learner, state: LearnerState, batch: Batch, watched: Batch, synaptic_events: float) -> Energy:
+class Inference(NamedTuple):
+    """What was seen of the inference of one sample, the mean of those watched.
+
+    spike_sums: synaptic events in which a weight is added, not multiplied; events: all of them. units: numbers that
+    layers above the first are given, active: those of them that are not 0. updates: units, and what the last layer
+    sends.
+    """
+
+    spike_sums: float
+    events: float
+    units: float
+    active: float
+    updates: float
+
+    def sums_among(self, synaptic_events: float) -> float:
+        """Additions alone among the synaptic events of other samples: the same part of them."""
+        return synaptic_events * min(self.spike_sums / self.events, 1.0) if self.events else 0.0
+
+
+def estimate(learner: Learner, state: LearnerState, batch: Batch, sums: float, synaptic_events: float) -> Energy:
     """Joules of one sample by counted operations.
 
-    batch: of the update that is counted. watched: samples whose inference is watched for spikes.
-    synaptic_events: of the inference of one sample.
+    batch: of the update that is counted. synaptic_events: of the inference of one sample; sums: those of them in which
+    a weight is only added.
     """
     mac_j = MULTIPLY_J + ADD_J
-    sums = min(spike_sums(learner, state, watched), synaptic_events)
     macs, events = update_work(learner, state, batch)
     training_j = (macs * mac_j + events * ADD_J) / len(batch.labels)
     if "rare_macs" in state.memory:
@@ -103,25 +130,34 @@ def update_work(learner: Learner, state: LearnerState, batch: Batch) -> tuple[in
     return counter.get_total_flops() // 2, copy.learning.synaptic_events
 
 
-def spike_sums(learner: Learner, state: LearnerState, batch: Batch) -> float:
-    """Synaptic events of the inference of one sample in which a weight is added, not multiplied."""
+def loihi_j(synaptic_events: float, spikes: float, updates: float) -> float:
+    """Joules of the inference of one sample on Loihi. spikes: of neurons, at most one an update."""
+    neurons_j = spikes * LOIHI_ACTIVE_J + (updates - spikes) * LOIHI_INACTIVE_J
+    return synaptic_events * LOIHI_SYNAPSE_J + neurons_j + spikes * LOIHI_SPIKE_J
+
+
+def watch(learner: Learner, state: LearnerState, batch: Batch) -> Inference:
+    """Watch the matrix products of the inference of some samples."""
     before = state.counts
-    watch = _SpikeSums(state)
-    with watch:
+    seen = _Products(state)
+    with seen:
         learner.predict(state, batch.inputs)
     events, spikes = state.counts.synaptic_events - before.synaptic_events, state.counts.spikes - before.spikes
     state.counts = before
-    n_sums = events if spikes and not watch.n_products else watch.n_sums
-    return n_sums / len(batch.labels)
+    n_sums = events if spikes and not seen.n_products else seen.n_sums
+    found = (n_sums, events, seen.n_units, seen.n_active, seen.n_units + seen.n_sent if seen.n_units else 0)
+    return Inference(*(number / len(batch.labels) for number in found))
 
 
-class _SpikeSums(TorchDispatchMode):
-    """Counts, in all matrix products, the terms whose input is a spike."""
+class _Products(TorchDispatchMode):
+    """Counts, in all matrix products, the terms whose input is a spike, and what layers above the first are given."""
 
     def __init__(self, state: LearnerState):
         super().__init__()
         self.weights = {_memory(weight) for weight in state.weights.values()}
-        self.n_products = self.n_sums = 0
+        above = [{_memory(state.weights[name]) for name in names} for names in state.layers[1:]]
+        self.above, self.last = set[int]().union(*above), above[-1] if above else set()
+        self.n_products = self.n_sums = self.n_units = self.n_active = self.n_sent = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -129,7 +165,13 @@ class _SpikeSums(TorchDispatchMode):
         if first is not None:
             factors = args[first : first + 2]
             self.n_products += 1
-            self.n_sums += _sums(func.overloadpacket, factors, _memory(factors[0]) in self.weights, result)
+            is_weight_first = _memory(factors[0]) in self.weights
+            self.n_sums += _sums(func.overloadpacket, factors, is_weight_first, result)
+            inputs, weight = factors[::-1] if is_weight_first else factors
+            if _memory(weight) in self.above:
+                self.n_units += inputs.numel()
+                self.n_active += int(inputs.count_nonzero())
+                self.n_sent += result.numel() if _memory(weight) in self.last else 0
         return result
 
 

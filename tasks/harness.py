@@ -31,8 +31,9 @@ from neuro.units import check, unknown
 from tasks import TASKS, sequence
 from tasks.base import Task
 from tasks.checkpoint import load_tensors, save_tensors
-from tasks.energy import Energy, EnergyMeter, estimate
-from tasks.metrics import PeakMemory, architecture, settle
+from tasks.energy import Energy, EnergyMeter, Inference, estimate, watch
+from tasks.metrics import Evaluation, PeakMemory, architecture, settle
+from tasks.neurobench import neurobench
 from tasks.training import Budget, Training, from_json, to_json
 
 CHECKPOINT_S = 20.0  # seconds of training between checkpoints
@@ -204,6 +205,7 @@ def _results(training: Training, task: Task, run: Run) -> dict[str, Any]:
     accuracies, found = sequence.test(learner, state, task)
     meter.pause()
     confusion = found.confusion_CC.tolist()
+    inference = watch(learner, state, sequence.watched(task, N_WATCHED))
     row = {"seen": progress.seen, "train_s": progress.train_s, "accuracy": found.accuracy, "confusion": confusion}
     run.metrics(split="test", **row, **({"accuracies": accuracies} if task.stages else {}))
     return {
@@ -213,7 +215,8 @@ def _results(training: Training, task: Task, run: Run) -> dict[str, Any]:
         "n_weights": n_weights(state),
         "spikes_per_sample": found.spikes_per_sample,
         "synaptic_events_per_sample": found.synaptic_events_per_sample,
-        **_energy(training, state, task, progress, meter, found.synaptic_events_per_sample),
+        **_energy(training, state, task, progress, meter, inference, found),
+        **neurobench(state, inference, found),
         "uses": sorted(learner.uses),
         **(sequence.results(run, accuracies) if task.stages else {}),
         "confusion": confusion,
@@ -221,7 +224,13 @@ def _results(training: Training, task: Task, run: Run) -> dict[str, Any]:
 
 
 def _energy(
-    training: Training, state: LearnerState, task: Task, progress: _Progress, meter: EnergyMeter, events: float
+    training: Training,
+    state: LearnerState,
+    task: Task,
+    progress: _Progress,
+    meter: EnergyMeter,
+    inference: Inference,
+    found: Evaluation,
 ) -> dict[str, Any]:
     """Joules of training and of inference, a sample and in all (inference: of the test split)."""
     n_test = sum(len(stage.test.labels) for stage in sequence.stages_of(task))
@@ -229,7 +238,8 @@ def _energy(
         energy = Energy(progress.measured_j / progress.seen, meter.joules / n_test, "measured")
     else:
         batch = sequence.example(task, training.budget.samples, training.learner.batch_size, training.seed)
-        energy = estimate(training.learner, state, batch, sequence.watched(task, N_WATCHED), events)
+        events = found.synaptic_events_per_sample
+        energy = estimate(training.learner, state, batch, inference.sums_among(events), events)
     return {
         "energy": energy.how,
         "training_j_per_sample": energy.training_j,

@@ -11,6 +11,7 @@ from typing import Any
 
 from neuro.backends.fixed_point_formats import Loihi, QFormat
 from neuro.backends.job import Job, make_job
+from neuro.crossbar_devices import Crossbar
 from neuro.network import Network
 from neuro.record import Record, State
 from neuro.units import unknown
@@ -21,6 +22,9 @@ BACKENDS = {
     "event": "neuro.backends.event",
     "brian": "neuro.backends.brian",
     "fixed_point": "neuro.backends.fixed_point",
+    "triton_fused": "neuro.backends.triton_fused",
+    "triton_event": "neuro.backends.triton_event",
+    "crossbar": "neuro.backends.crossbar",
 }
 
 # How the event backend lets time pass.
@@ -48,7 +52,7 @@ def simulate(
     resume: State | None = None,
     weights_every: float | None = None,
     stream: Path | str | None = None,
-    arithmetic: QFormat | Loihi | None = None,
+    arithmetic: QFormat | Loihi | Crossbar | None = None,
 ) -> Record:
     """Run a network for `duration` ms and return its Record.
 
@@ -71,7 +75,8 @@ def simulate(
     stream: an empty folder to which what is recorded is written while it runs (event backend), as .npy files; the
         Record's arrays are then mapped from there, so that a long run need not fit into memory.
     arithmetic: of the backend fixed_point: QFormat(total, fraction), or Loihi() for networks of LoihiLIF; see
-        neuro/backends/fixed_point_formats.py.
+        neuro/backends/fixed_point_formats.py. Of the backend crossbar: Crossbar(device, age); see
+        neuro/crossbar_devices.py.
 
     Raises ValueError where the network, its weights or its inputs do not fit, or where the backend
     cannot run it, with the reasons; nothing falls back silently.
@@ -105,14 +110,14 @@ def simulate(
             f"{name} is for the event backend with update='clock' alone" for name, is_so in asked.items() if is_so
         ]
     if backend != "fixed_point":
-        reasons += _in_integers(net, plastic, arithmetic)
+        reasons += _in_integers(net, plastic, None if backend == "crossbar" else arithmetic)
     if reasons:
         raise ValueError(f"backend {backend!r} cannot run this network: {'; '.join(reasons)}")
     return module.run(job)
 
 
-def _in_integers(net: Network, plastic: bool, arithmetic: QFormat | Loihi | None) -> list[str]:
+def _in_integers(net: Network, plastic: bool, arithmetic: QFormat | Loihi | Crossbar | None) -> list[str]:
     """What only the backend fixed_point has, in words."""
     learning = [p.name for p in net.projections if plastic and getattr(p.rule, "has_integers", False)]
     reasons = [f"the rule of projection {name!r} is in integers; use backend='fixed_point'" for name in learning]
-    return reasons + (["arithmetic is for backend='fixed_point' alone"] if arithmetic is not None else [])
+    return reasons + (["arithmetic is for the backends 'fixed_point' and 'crossbar'"] if arithmetic is not None else [])

@@ -26,7 +26,7 @@ class Job:
     [T, B, N]. recorded: population -> names of what is kept ("spikes", "output" or fields of the state).
     initial: population -> state, as the model's State of floats or arrays. seed: of Poisson drives and sources.
     threads: of the event backend. resume: the state to go on from. weights_every: steps between two recordings
-    of weights, 0 for none. stream: folder for what is recorded. arithmetic: of the backend fixed_point.
+    of weights, 0 for none. stream: folder for what is recorded. arithmetic: of the backends fixed_point and crossbar.
     """
 
     net: Network
@@ -81,6 +81,7 @@ def make_job(
     for name, given in inputs.items():
         if not isinstance(given, Events) and given.ndim == 3 and given.shape[0] != n_steps:
             raise ValueError(f"input {name!r} has {given.shape[0]} steps, the simulation {n_steps}")
+    _check_direct_current(net, weights, inputs)
     recorded = _parse_record(net, record)
     every = _weights_every(net, recorded, weights_every)
     if not isinstance(threads, int) or threads < 1:
@@ -93,6 +94,19 @@ def make_job(
         net, dict(weights), dict(inputs), update_order(net), recorded, starts, n_steps, n_samples, plastic, seed,
         threads, resume, every, folder, arithmetic,
     )  # fmt: skip
+
+
+def _check_direct_current(net: Network, weights: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+    """Refuse values that are sent at every step through synapses of several delays: they would begin one by one."""
+    for projection in net.projections:
+        given, delays = inputs.get(projection.pre), getattr(weights[projection.name], "delays", None)
+        if given is None or isinstance(given, Events) or given.ndim != 2 or delays is None:
+            continue
+        if len(np.unique(delays)) > 1:
+            raise ValueError(
+                f"input {projection.pre!r} is direct current, and synapses of {projection.name!r} differ in their"
+                " delays; give it a delay of its own for all, or the input as Events or a raster"
+            )
 
 
 def _weights_every(net: Network, recorded: dict[str, list[str]], weights_every: float | None) -> int:

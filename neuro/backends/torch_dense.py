@@ -7,7 +7,7 @@ Axes: T step, B sample, N neuron, I presynaptic, J postsynaptic.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,14 @@ def unsupported(net: Network, plastic: bool) -> list[str]:
     return []
 
 
-def run(job: Job, surrogate: Callable[[Tensor], Tensor] = step_function) -> Record:
+def run(
+    job: Job,
+    surrogate: Callable[[Tensor], Tensor] = step_function,
+    columns: Mapping[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
+) -> Record:
     """Run a job. surrogate: the spike function, whose derivative autograd uses.
+
+    columns: projection -> what makes sums [B, J] of inputs [B, I] and weights w_JI, in place of the exact product.
 
     Weights, values and rasters may be tensors that require gradients; traces then carry them.
     """
@@ -75,7 +81,8 @@ def run(job: Job, surrogate: Callable[[Tensor], Tensor] = step_function) -> Reco
     like = _reference_tensor(job)
     names = _dialect(surrogate, like)
     populations = {p.name: _Population(p, job, like, names) for p in job.order}
-    projections = [DenseProjection(p, job, like, names, populations) for p in job.net.projections]
+    columns = columns or {}
+    projections = [DenseProjection(p, job, like, names, populations, columns.get(p.name)) for p in job.net.projections]
     incoming = {name: [p for p in projections if p.post == name] for name in populations}
     drives = {name: [_Drive(d, job, like) for d in job.net.drives if d.post == name] for name in populations}
     for step in range(job.n_steps):

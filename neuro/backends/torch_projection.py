@@ -3,6 +3,7 @@
 Axes: B sample, I presynaptic, J postsynaptic, K recording.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,10 @@ def on_device(like: Tensor, values: tuple) -> list:
 
 
 class DenseProjection:
-    """The weights, traces and arrivals of a projection while a job runs: one _Pathway for each delay."""
+    """The weights, traces and arrivals of a projection while a job runs: one _Pathway for each delay.
+
+    column: what sums weighted inputs, in place of the exact product; called in every step.
+    """
 
     def __init__(
         self,
@@ -30,25 +34,27 @@ class DenseProjection:
         like: Tensor,
         names: dict[str, Any],
         populations: dict[str, Any],
+        column: Callable[[Tensor, Tensor], Tensor] | None = None,
     ):
         self.name, self.post, self.receptor = projection.name, projection.post, job.net.receptor(projection)
         self.pre = populations[projection.pre]
         self.modulator = populations[projection.modulator] if projection.modulator else None
         n_pre, n_post = self.pre.output.shape[1], job.net.population(self.post).size
         self.given = job.weights[self.name]
-        w_JI, exists_JI, delay_JI = _dense(self.given, n_pre, n_post, like, job.net.delay_steps(projection))
+        w_JI, exists_JI, delay_JI = dense(self.given, n_pre, n_post, like, job.net.delay_steps(projection))
         delays = delay_JI[exists_JI].unique().tolist() or [job.net.delay_steps(projection)]
         self.pathways = [_Pathway(d, exists_JI & (delay_JI == d), like) for d in delays]
         self.silence = like.new_zeros(job.n_samples, n_post)
         self.rule = projection.rule if job.plastic else None
         self.kept: list[Any] = []
+        self.column = column or torch.nn.functional.linear
         self.weights_every = job.weights_every if job.records(self.name, "weights") else 0
         self.constant = None
         # All that a synapse holds, as matrices; the weight first.
         self.synapse: Any = (w_JI,)
         if self.rule is not None:
             self._prepare_rule(job, names, w_JI)
-        elif self.pre.input is not None and self.pre.input.ndim == 2:
+        elif column is None and self.pre.input is not None and self.pre.input.ndim == 2:
             self.constant = torch.nn.functional.linear(self.pre.input, w_JI)
         self.short_term = None
         if projection.short_term is not None:
@@ -97,7 +103,7 @@ class DenseProjection:
         sent_BI = self.pre.sent(step - pathway.delay)
         carried_BI = sent_BI if self.short_term is None else self.short_term.carried(step - pathway.delay)
         w_JI = self.synapse[0] if len(self.pathways) == 1 else self.synapse[0] * pathway.exists_JI
-        arrivals = torch.nn.functional.linear(carried_BI, w_JI)
+        arrivals = self.column(carried_BI, w_JI)
         if self.rule is not None:
             arrived_I = sent_BI[0] > 0
             self._change("on_pre", pathway.exists_JI & arrived_I[None, :], pathway.x, self.y, self.third_factor)
@@ -210,7 +216,7 @@ def _where_fired(fired: Tensor, new: tuple, old: tuple) -> Any:
     return type(old)(*(torch.where(fired, a, b) for a, b in zip(new, old, strict=True)))
 
 
-def _dense(given: Any, n_pre: int, n_post: int, like: Tensor, delay: int) -> tuple[Tensor, Tensor, Tensor]:
+def dense(given: Any, n_pre: int, n_post: int, like: Tensor, delay: int) -> tuple[Tensor, Tensor, Tensor]:
     """w_JI, which synapses exist, and their delays in steps."""
     if not isinstance(given, Synapses):
         every = torch.ones(n_post, n_pre, dtype=torch.bool, device=like.device)

@@ -27,6 +27,7 @@ from neuro import (
     simulate,
     vary,
 )
+from neuro.neurons.leaky_integrator import NORMALISED as READOUT
 from neuro.neurons.leaky_integrator import LeakyIntegrator
 from neuro.neurons.lif import NEST_DEFAULT
 from neuro.neurons.lif_delta import NORMALISED
@@ -217,6 +218,21 @@ def test_direct_current_fills_the_membrane(backend):
     np.testing.assert_allclose(np.asarray(record.traces["out.v"])[:, 0], wanted, rtol=0, atol=1e-12)
     # Unit 1 has a synapse of weight 0, which is a synapse: 4 deliveries a step in 17 steps.
     assert record.counts.synaptic_events == 4 * 17
+
+
+def test_direct_current_through_several_delays_is_refused():
+    """The same current would have to begin at several times."""
+    net = Network(
+        (Population("in", 2, Source()), Population("out", 1, READOUT)), (Projection("in", "out", Dense(), 1.0),), 1.0
+    )
+    weights = {"in->out": Synapses(np.arange(3), np.zeros(2, np.int32), np.ones(2), np.array([1, 4], np.uint16))}
+    with pytest.raises(
+        ValueError, match="input 'in' is direct current, and synapses of 'in->out' differ in their delays"
+    ):
+        simulate(net, weights, {"in": np.ones((1, 2))}, duration=8.0)
+    weights["in->out"] = weights["in->out"]._replace(delays=np.array([4, 4], np.uint16))
+    trace = simulate(net, weights, {"in": np.ones((1, 2))}, duration=8.0, record=("out.output",)).traces["out.output"]
+    assert np.flatnonzero(trace)[0] == 4
 
 
 @pytest.mark.parametrize("backend", ["torch_dense", "event"])

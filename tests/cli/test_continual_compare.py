@@ -70,7 +70,7 @@ def test_all_tasks_at_once_are_no_trouble(results, monkeypatch, tmp_path):
 
 def test_the_table_names_the_measures(results):
     drawn = tables.tables(results)
-    assert list(drawn) == ["Result", "Learners", "Cost", "What a learner needs, measured"]
+    assert list(drawn) == ["Result", "Learners", "Cost", "NeuroBench", "What a learner needs, measured"]
     columns = dict(zip(*drawn["Result"], strict=True))
     (row,) = results["rows"]
     for title, key in (

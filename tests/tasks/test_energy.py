@@ -120,7 +120,7 @@ def test_counting_changes_nothing():
     state = learner.init(TASK.problem, 0)
     learner.update(state, batch(30))
     before, counts = {name: tensor.clone() for name, tensor in to_tensors(state).items()}, state.counts
-    energy.estimate(learner, state, batch(30), batch(9), 1000.0)
+    energy.estimate(learner, state, batch(30), energy.watch(learner, state, batch(9)).spike_sums, 1000.0)
     assert all(torch.equal(before[name], tensor) for name, tensor in to_tensors(state).items())
     assert state.counts == counts
 
@@ -132,8 +132,8 @@ def test_spikes_add_weights_and_graded_inputs_multiply_them():
     learner.predict(state, batch(64).inputs)
     spikes, events = state.counts.spikes / 64, state.counts.synaptic_events / 64
     assert spikes > 0
-    assert energy.spike_sums(learner, state, batch(64)) == pytest.approx(spikes * 10)
-    found = energy.estimate(learner, state, batch(64), batch(64), events)
+    assert energy.watch(learner, state, batch(64)).spike_sums == pytest.approx(spikes * 10)
+    found = energy.estimate(learner, state, batch(64), 10 * spikes, events)
     assert found.inference_j == pytest.approx((events - 10 * spikes) * MAC_J + 10 * spikes * ADD_J)
     assert found.training_j == pytest.approx(energy.update_work(learner, state, batch(64))[0] / 64 * MAC_J)
     assert found.how == "estimated"
@@ -147,22 +147,22 @@ def test_events_of_backends_and_rare_work_are_part_of_training():
     learner.update(state, batch(8))
     own = state.learning.spikes
     assert own > 0 and events == state.learning.synaptic_events > 19 * own
-    found = energy.estimate(learner, state, batch(8), batch(8), 1000.0)
+    found = energy.estimate(learner, state, batch(8), 0.0, 1000.0)
     assert found.training_j == pytest.approx((macs * MAC_J + events * ADD_J) / 8, rel=0.2)  # it has learned since
     state.memory |= {"rare_macs": torch.tensor(10**9), "seen": torch.tensor(200)}
-    more = energy.estimate(learner, state, batch(8), batch(8), 1000.0).training_j - found.training_j
+    more = energy.estimate(learner, state, batch(8), 0.0, 1000.0).training_j - found.training_j
     assert more == pytest.approx(10**9 / 200 * MAC_J)
 
 
 def test_networks_without_spikes_multiply_everything():
     learner = Backprop(hidden=(20,))
     state = learner.init(TASK.problem, 0)
-    assert energy.spike_sums(learner, state, batch(64)) == 0
+    assert energy.watch(learner, state, batch(64)).spike_sums == 0
 
 
 def test_a_learner_of_spikes_without_matrix_products_adds_everything():
     learner = DeltaRule()
-    assert energy.spike_sums(learner, learner.init(TASK.problem, 0), batch(16)) == 30
+    assert energy.watch(learner, learner.init(TASK.problem, 0), batch(16)).spike_sums == 30
 
 
 def test_an_input_of_ones_is_told_from_a_graded_one():
@@ -170,7 +170,7 @@ def test_an_input_of_ones_is_told_from_a_graded_one():
     w = state.weights["w"]
     spikes_BI = torch.zeros(4, 64)
     spikes_BI[0, :3], spikes_BI[1, 5:7] = 1.0, 0.3
-    with energy._SpikeSums(state) as watch:
+    with energy._Products(state) as watch:
         spikes_BI @ w.T  # 3 + 2 spikes to 10 classes, those of the second sample scaled alike
         w @ spikes_BI.T  # the same with the weight in front
         w @ spikes_BI[0]

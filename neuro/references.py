@@ -3,6 +3,8 @@
 import dataclasses
 
 REFERENCES = {
+    "griewank2008": "Griewank A, Walther A (2008). Evaluating derivatives: principles and techniques of algorithmic "
+    "differentiation. 2nd edition, SIAM. doi:10.1137/1.9780898717761",
     "rotter1999": "Rotter S, Diesmann M (1999). Exact digital simulation of time-invariant linear systems with "
     "applications to neuronal modeling. Biological Cybernetics 81:381-402. doi:10.1007/s004220050570",
     "nest": "Gewaltig M-O, Diesmann M (2007). NEST (NEural Simulation Tool). Scholarpedia 2(4):1430. "
@@ -173,6 +175,24 @@ REFERENCES = {
     "Royal Society A 378:20190052. doi:10.1098/rsta.2019.0052",
     "jacob2018": "Jacob B et al. (2018). Quantization and training of neural networks for efficient "
     "integer-arithmetic-only inference. CVPR 2018:2704-2713. doi:10.1109/CVPR.2018.00286",
+    "joshi2020": "Joshi V et al. (2020). Accurate deep neural network inference using computational phase-change "
+    "memory. Nature Communications 11:2473. doi:10.1038/s41467-020-16108-9",
+    "wan2022": "Wan W et al. (2022). A compute-in-memory chip based on resistive random-access memory. Nature "
+    "608:504-512. doi:10.1038/s41586-022-04992-8",
+    "rasch2021": "Rasch MJ et al. (2021). A flexible and fast PyTorch toolkit for simulating training and inference on "
+    "analog crossbar arrays. IEEE AICAS 2021. doi:10.1109/AICAS51828.2021.9458494. Constants from IBM/aihwkit",
+    "rasch2023": "Rasch MJ et al. (2023). Hardware-aware training for large-scale and diverse deep learning inference "
+    "workloads using in-memory computing-based accelerators. Nature Communications 14:5282. "
+    "doi:10.1038/s41467-023-40770-4",
+    "wang2023": "Wang S et al. (2023). Echo state graph neural networks with analogue random resistive memory arrays. "
+    "Nature Machine Intelligence 5:104-113. doi:10.1038/s42256-023-00609-5",
+    "yik2025": "Yik J et al. (2025). The neurobench framework for benchmarking neuromorphic computing algorithms and "
+    "systems. Nature Communications 16:1545. doi:10.1038/s41467-025-56739-4. Definitions from NeuroBench/neurobench",
+    "diehl2015b": "Diehl PU, Neil D, Binas J, Cook M, Liu S-C, Pfeiffer M (2015). Fast-classifying, high-accuracy "
+    "spiking deep networks through weight and threshold balancing. IJCNN 2015. doi:10.1109/IJCNN.2015.7280696",
+    "rueckauer2017": "Rueckauer B, Lungu I-A, Hu Y, Pfeiffer M, Liu S-C (2017). Conversion of continuous-valued deep "
+    "networks to efficient event-driven networks for image classification. Frontiers in Neuroscience 11:682. "
+    "doi:10.3389/fnins.2017.00682",
     "davies2018": "Davies M et al. (2018). Loihi: a neuromorphic manycore processor with on-chip learning. IEEE Micro "
     "38(1):82-99. doi:10.1109/MM.2018.112130359",
     "wilting2018": "Wilting J, Priesemann V (2018). Inferring collective dynamical states from widely unobserved "
@@ -210,6 +230,8 @@ REFERENCES = {
     "33(7):2744-2757. doi:10.1109/TNNLS.2020.3044364",
     "jackson2018": "Jackson Z, Souza C, Flaks J, Pan Y, Nicolas H, Thite A (2018). Free Spoken Digit Dataset. Zenodo. "
     "doi:10.5281/zenodo.1342401",
+    "nowotny2025": "Nowotny T, Turner JP, Knight JC (2025). Loss shaping enhances exact gradient learning with "
+    "Eventprop in spiking neural networks. Neuromorphic Computing and Engineering 5(1). doi:10.48550/arXiv.2212.01232",
     "ko2015": "Ko T, Peddinti V, Povey D, Khudanpur S (2015). Audio augmentation for speech recognition. Interspeech "
     "2015:3586-3589. doi:10.21437/Interspeech.2015-711",
     "jaitly2013": "Jaitly N, Hinton GE (2013). Vocal tract length perturbation (VTLP) improves speech recognition. "
@@ -289,6 +311,10 @@ REFERENCES = {
     "spiking neural networks. Scientific Reports 11:12829. doi:10.1038/s41598-021-91786-z",
     "fang2023": "Fang W, Chen Y, Ding J, et al. (2023). SpikingJelly: an open-source machine learning infrastructure "
     "platform for spike-based intelligence. Science Advances 9(40):eadi1480. doi:10.1126/sciadv.adi1480",
+    "sieroka2006": "Sieroka N, Dosch HG, Rupp A (2006). Semirealistic models of the cochlea. Journal of the Acoustical "
+    "Society of America 120(1):297-304. Equations and constants as used by https://github.com/electronicvisions/lauscher",
+    "meddis1988": "Meddis R (1988). Simulation of auditory-neural transduction: further studies. Journal of the "
+    "Acoustical Society of America 83(3):1056-1063. doi:10.1121/1.396050",
 }
 
 

@@ -2,7 +2,7 @@
 
 One coherent system: ms, mV, pA, pF, nS, GOhm. No conversion factor occurs in any equation, because
 GOhm * pA = mV, pF * mV / ms = pA, GOhm * pF = ms, nS * mV = pA. Concentrations are in uM (micromolar), and their rates
-in uM/ms: a published 0.9 uM/s is 0.0009 uM/ms.
+in uM/ms: a published 0.9 uM/s is 0.0009 uM/ms. Mechanics of the ear has cm and g, and ms for the seconds of cgs.
 
 A parameter is declared with its unit and its meaning; numbers live in named sets with a source.
 """
@@ -17,7 +17,8 @@ import numpy as np
 
 ELECTRICAL = {"mV", "mV/ms", "1/(mV ms)", "pA", "pF", "nS", "GOhm"}
 CHEMICAL = {"uM", "uM/ms", "1/(uM ms)"}
-UNITS = frozenset({"1", "ms", "1/ms", "Hz", "px", "samples"} | ELECTRICAL | CHEMICAL)
+MECHANICAL = {"cm", "1/cm", "g/cm2", "g/cm3", "g/(cm2 ms2)"}
+UNITS = frozenset({"1", "ms", "1/ms", "Hz", "px", "samples"} | ELECTRICAL | CHEMICAL | MECHANICAL)
 
 Instance = TypeVar("Instance")
 

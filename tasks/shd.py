@@ -27,6 +27,7 @@ from tasks.spike_hdf5 import Recordings, find, parse, unpacked
 N_CHANNELS = 700
 MIRRORS = ("https://zenkelab.org/datasets/", "https://compneuro.net/datasets/")
 FSDD_SITE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
+FSDD_FILES = {"train": "recordings/*_[5-9].wav recordings/*_??.wav", "test": "recordings/*_[0-4].wav"}
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,19 @@ def load(corpus: Corpus, channels: int = 5, dt: float = 10.0) -> Task:
         train, val = _by_speaker(train, parts["train"].speakers)
     else:
         train, val = split_off(train, len(train.labels) // 10, 0, f"{corpus.name} validation")
+    data, checksum = _origin(corpus, parts)
     return make_task(
         corpus.name, train, val, test, shape=(N_CHANNELS // channels,), n_steps=round(corpus.longest / dt), dt=dt,
-        source=corpus.source, licence=corpus.licence, data=corpus.label, checksum=corpus.digests["train"],
+        source=corpus.source, licence=corpus.licence, data=data, checksum=checksum,
     )  # fmt: skip
+
+
+def _origin(corpus: Corpus, parts: dict[str, Recordings]) -> tuple[str, str]:
+    """What the data are, and the checksum of the training set: of its spike times, where it was made here."""
+    made = sorted({recordings.made_by for recordings in parts.values()} - {""})
+    if not made:
+        return corpus.label, corpus.digests["train"]
+    return f"{corpus.label}, made by {'; '.join(made)}", sha256(parts["train"].events.times_us.tobytes())
 
 
 def _split(recordings: Recordings, channels: int) -> Split:
@@ -111,9 +121,10 @@ def read(corpus: Corpus, part: str) -> Recordings:
     """The recordings of a part, checked; downloaded first if they are not there."""
     path = find(corpus.folder, f"{corpus.name}_{part}") or _download(corpus, part)
     data = unpacked(path)
-    if corpus is FSDD and sha256(data) != corpus.digests[part]:
+    recordings = parse(data, str(path), N_CHANNELS, corpus.n_classes)
+    if corpus is FSDD and not recordings.made_by and sha256(data) != corpus.digests[part]:
         raise DataError(f"{path} does not have the checksum of FSDD as spikes ({len(data)} bytes unpacked)")
-    return parse(data, str(path), N_CHANNELS, corpus.n_classes)
+    return recordings
 
 
 def _download(corpus: Corpus, part: str) -> Path:
@@ -121,7 +132,8 @@ def _download(corpus: Corpus, part: str) -> Path:
     path, where = corpus.folder / f"{stem}.h5.zip", f"{stem}.h5, .h5.gz or .h5.zip is not in {corpus.folder}"
     if corpus is FSDD:
         raise DataError(
-            f"{where}; set NEURO_DATA to a folder that holds fsdd/, or make it from the recordings of {FSDD_SITE}"
+            f"{where}; set NEURO_DATA to a folder that holds fsdd/, or make it from the recordings of {FSDD_SITE}:"
+            f" `neuro encode-audio {FSDD_FILES[part]} --out {corpus.folder / stem}.h5`"
         )
     try:
         download(tuple(mirror + path.name for mirror in MIRRORS), path, corpus.size)
@@ -143,7 +155,8 @@ def _state(corpus: Corpus, part: str) -> str:
     path = find(corpus.folder, f"{corpus.name}_{part}")
     if path is None:
         fetched = f"`neuro data get {corpus.name}` fetches it from {MIRRORS[0]}"
-        return f"missing; {FSDD_SITE} has the recordings" if corpus is FSDD else f"missing; {fetched}"
+        own = f"`neuro encode-audio` makes it from the recordings of {FSDD_SITE}"
+        return f"missing; {own}" if corpus is FSDD else f"missing; {fetched}"
     try:
         return f"{path}, {len(read(corpus, part).labels)} recordings"
     except DataError as error:

@@ -1,8 +1,9 @@
-"""HDF5 files of the layout of the Spiking Heidelberg Digits, read into memory and checked record by record.
+"""HDF5 files of the layout of the Spiking Heidelberg Digits: read into memory, checked record by record, and written.
 
     spikes/times [B]   seconds from the start of the sample, float16, a row of its own length each, rising
     spikes/units [B]   which channel fired, uint16, likewise
     labels [B], extra/speaker [B]
+    extra/keys, extra/meta_info/speaker   names of the classes and speakers; written, not read
 
 A file may lie as it is, gzipped (.h5.gz) or zipped (.h5.zip), as its publishers have it.
 References: cramer2020 (the layout).
@@ -12,13 +13,15 @@ import gzip
 import io
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neuro.events import EventStore
+from neuro.files import write_whole
 from tasks.base import DataError
 
 SUFFIXES = (".h5", ".h5.gz", ".h5.zip")
@@ -31,6 +34,7 @@ class Recordings(NamedTuple):
     events: EventStore
     labels: NDArray[np.int64]
     speakers: NDArray[np.int64]
+    made_by: str = ""  # how, if it was made by `write`
 
 
 def find(folder: Path, name: str) -> Path | None:
@@ -63,6 +67,7 @@ def parse(data: bytes, name: str, n_channels: int, n_classes: int) -> Recordings
         with h5py.File(io.BytesIO(data), "r") as file:
             labels, speakers = _whole(file, "labels", name), _whole(file, "extra/speaker", name)
             times, units = _rows(file, "spikes/times", name), _rows(file, "spikes/units", name)
+            made_by = str(file.attrs.get("made_by", ""))
     except DataError:
         raise
     except Exception as error:  # HDF5 has many ways to say that its bytes make no sense
@@ -81,7 +86,38 @@ def parse(data: bytes, name: str, n_channels: int, n_classes: int) -> Recordings
     counts = np.array([len(times_us) for times_us, _ in parts], np.int64)
     times_us, channels = (np.concatenate([part[which] for part in parts]) for which in (0, 1))
     events = EventStore(times_us, channels, np.cumsum(counts) - counts, counts)
-    return Recordings(events, labels, speakers)
+    return Recordings(events, labels, speakers, made_by)
+
+
+class Sample(NamedTuple):
+    """One recording to be written. times: ms, rising; units: which channel fired."""
+
+    times: NDArray[np.float64]
+    units: ArrayLike
+    label: int
+    speaker: int
+
+
+def write(path: Path, samples: Sequence[Sample], classes: Sequence[str], speakers: Sequence[str], made_by: str) -> None:
+    """Write a file in one step: an interrupt leaves the old one or none. made_by: an attribute that says how."""
+    import h5py
+
+    columns = (
+        ("spikes/times", np.float16, [np.asarray(sample.times) / 1000.0 for sample in samples]),
+        ("spikes/units", np.uint16, [sample.units for sample in samples]),
+    )
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.attrs["made_by"] = made_by
+        for key, dtype, rows in columns:
+            rows_B = file.create_dataset(key, (len(samples),), h5py.vlen_dtype(dtype))
+            for k, row in enumerate(rows):
+                rows_B[k] = np.asarray(row, dtype)
+        file["labels"] = np.array([sample.label for sample in samples], np.uint16)
+        file["extra/speaker"] = np.array([sample.speaker for sample in samples], np.uint16)
+        file["extra/keys"] = np.array([name.encode() for name in classes])
+        file["extra/meta_info/speaker"] = np.array([name.encode() for name in speakers])
+    write_whole(path, memory.getvalue())
 
 
 def _whole(file: Any, key: str, name: str) -> NDArray[np.int64]:

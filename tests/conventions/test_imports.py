@@ -13,12 +13,12 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 
 # A layer imports from those above it and from itself.
 LAYERS = [
-    {"units", "dialect", "references", "seeds", "progress", "poisson", "memory", "files"},
-    {"neurons", "plasticity", "connectors", "connector_kernels", "encode_kernels"},
-    {"events", "record", "network", "weights", "encode", "spike_statistics", "criticality"},
+    {"units", "dialect", "references", "seeds", "progress", "poisson", "memory", "files", "crossbar_devices"},
+    {"neurons", "plasticity", "connectors", "connector_kernels", "encode_kernels", "audio"},
+    {"events", "record", "network", "weights", "encode", "spike_statistics", "criticality", "crossbar"},
     {"backends"},
     {"learners", "interop"},
-    {"audit", "audit_measures", "audit_probes", "quantise"},
+    {"audit", "audit_measures", "audit_probes", "quantise", "conversion"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 FREE_OF_LEVELS = {"runs": {"units", "references", "seeds", "progress", "files"}, "plot": {"units"}}

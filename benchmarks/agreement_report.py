@@ -13,6 +13,7 @@ from benchmarks import agreement_lif as lif
 from benchmarks.networks import DT
 from neuro.files import write_whole
 from neuro.references import REFERENCES
+from neuro.runs import made_with
 
 LIMIT = 2.0  # combined standard errors
 PEERS = ("nest", "brian2")
@@ -260,8 +261,7 @@ def markdown(results: dict[str, Any]) -> str:
     lines += [
         f"Seeds: 0 to {results['seeds'] - 1}, and further ones where networks fell silent; one thread  ",
         f"Code of neuro (fingerprint of its files): {results['code']}  ",
-        f"Hardware: {', '.join(f'{key} {value}' for key, value in results['hardware'].items())}  ",
-        f"Versions: {', '.join(f'{key} {value}' for key, value in results['versions'].items())}",
+        *made_with(results),
         "",
     ]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from benchmarks.bench_cases import CASES
 from benchmarks.bench_results import verdicts
 from neuro.files import write_whole
 from neuro.references import REFERENCES
+from neuro.runs import made_with
 
 NOTES = (
     "Each repetition is a process of its own; the simulators take turns. Run: of the simulation alone, which is"
@@ -159,8 +160,7 @@ def _markdown(results: Results) -> str:
     lines += [*[f"[{key}] {REFERENCES[key]}" for key in CITED], ""]
     lines += [
         f"Seed: {first['configuration']['seed']}  ",
-        f"Hardware: {', '.join(f'{key} {value}' for key, value in first['hardware'].items())}  ",
-        f"Versions: {', '.join(f'{key} {value}' for key, value in first['versions'].items())}",
+        *made_with(first),
         "",
     ]
     return "\n".join(lines)

@@ -23,7 +23,7 @@ from scipy.optimize import linear_sum_assignment
 
 from neuro.audio.cochlea import CRAMER_2020, Cochlea, Spikes, encode
 from neuro.files import write_whole
-from neuro.runs import hardware, versions
+from neuro.runs import hardware, made_with, versions
 from neuro.seeds import child
 from neuro.units import vary
 from tasks import shd, wav
@@ -149,7 +149,7 @@ def markdown(found: dict[str, Any]) -> str:
         "| --- " * 5 + "|", *table, "", "![](cochlea.png)", "",
         f"{found['seconds_per_second']:.2f} s of computing for a second of sound of 8 kHz, one process, with the"
         " membrane's response and compilation or its cache.", "",
-        f"Hardware: {found['hardware']}. Versions: {found['versions']}.",
+        *made_with(found),
         "Command: `python -m benchmarks.cochlea --publish`", "",
     ]  # fmt: skip
     return "\n".join(lines)

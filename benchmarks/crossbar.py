@@ -24,7 +24,7 @@ from neuro.crossbar_devices import IDEAL, PCM_JOSHI_2020, RERAM_WAN_2022, RERAM_
 from neuro.files import write_whole
 from neuro.learners.bptt import BPTT
 from neuro.learners.spiking_input import encoded
-from neuro.runs import hardware, load_run, versions
+from neuro.runs import hardware, load_run, made_with, versions
 from neuro.units import vary
 from simulations.trained import Trained, load_trained
 
@@ -180,7 +180,7 @@ def markdown(found: dict[str, Any], name: str) -> str:
         "", "programming: standard deviation of a conductance, part of g_max. converter: bits of a column's sum, range"
         " +-10 largest weights. stuck: part of the devices. Sets: joshi2020, wan2022, with all their errors.", "",
         f"![accuracy against errors of devices]({name}.png)", "",
-        f"Hardware: {found['hardware']}. Versions: {found['versions']}.",
+        *made_with(found),
         f"Command: `python -m benchmarks.crossbar RUN --publish {name}`, RUN of"
         f" `neuro train mnist_bptt --learner.hidden 256 --budget.samples {found['budget']['samples']}`", "",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from benchmarks.networks import NETWORKS, SEED, RandomNetwork
 from benchmarks.on_neuro import random_network
 from neuro import simulate
 from neuro.files import write_whole
-from neuro.runs import hardware, versions
+from neuro.runs import hardware, made_with, versions
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 FIRST, LEAST = 1000.0, 5000.0  # ms
@@ -81,6 +81,7 @@ def measure(n_events: float) -> dict[str, Any]:
 
 
 def markdown(found: dict[str, Any]) -> str:
+    made = "\n".join(made_with(found))
     return f"""# Memory of the event backend over {found["synaptic_events_within"]:.3g} synaptic events
 
 Brunel's network, {found["neurons"]:,} neurons and {found["synapses"]:,} synapses, {found["duration_ms"]:,} ms, float32,
@@ -93,7 +94,9 @@ one thread, nothing recorded: {found["synaptic_events_within"]:.4g} events withi
 | largest after it | {found["resident_after_MiB"]:.1f} |
 | growth | {100 * found["growth"]:.3f} % (target: below {100 * found["target"]:g} %) |
 
-{found["readings"]} readings. Hardware: {found["hardware"]}. Versions: {found["versions"]}.
+{found["readings"]} readings.
+
+{made}
 Command: `python -m benchmarks.event_memory --publish`
 """
 

@@ -28,7 +28,7 @@ from neuro.learners.base import Batch, Problem
 from neuro.learners.bptt import BPTT
 from neuro.learners.eprop import EProp
 from neuro.learners.truncated_time import OTTT, SLTT, TruncatedBPTT
-from neuro.runs import hardware, versions
+from neuro.runs import hardware, made_with, versions
 from tasks import shd
 from tasks.metrics import PeakMemory
 
@@ -122,7 +122,7 @@ def markdown(found: dict[str, Any]) -> str:
         "Peak memory of updates (MB), and its growth from the fewest steps to the most"
         f" (target for sltt: below {100 * found['flat']:g} %):", "", f"{head} | growth |", f"{rule} --- |", *memory, "",
         "Processor time of one update (s):", "", f"{head} |", rule, *seconds, "", "![](memory_through_time.png)", "",
-        f"Hardware: {found['hardware']}. Versions: {found['versions']}.",
+        *made_with(found),
         "Command: `python -m benchmarks.memory_through_time --publish`", "",
     ]  # fmt: skip
     return "\n".join(lines)

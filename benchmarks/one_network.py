@@ -28,7 +28,7 @@ from neuro.files import write_whole
 from neuro.learners.bptt import BPTT
 from neuro.learners.spiking_input import encoded
 from neuro.quantise import scores as chip_scores
-from neuro.runs import hardware, load_run, versions
+from neuro.runs import hardware, load_run, made_with, versions
 from simulations.quantise import quantised_network
 from simulations.trained import Trained, load_trained
 from tasks.energy import ADD_J, MULTIPLY_J, loihi_j
@@ -202,7 +202,7 @@ def markdown(found: dict[str, Any], name: str) -> str:
         " floats in 45 nm [horowitz2014]. On Loihi: [davies2018], simulated before silicon; the image is priced like"
         " spikes (tasks/energy.py). Both price the operations of the row, wherever they are done: what a crossbar"
         " itself takes is not estimated. Samples/s: one thread, on a machine that had other work to do.", "",
-        f"Hardware: {found['hardware']}. Versions: {found['versions']}.",
+        *made_with(found),
         f"Command: `python -m benchmarks.one_network RUN --publish {name}`, RUN of"
         f" `neuro train mnist_bptt --learner.hidden 256 --budget.samples {found['budget']['samples']}`", "",
     ]  # fmt: skip

@@ -32,7 +32,7 @@ from neuro.files import write_whole
 from neuro.learners.base import Batch
 from neuro.learners.bptt import BPTT
 from neuro.learners.sparse_bptt import SparseBPTT
-from neuro.runs import hardware, versions
+from neuro.runs import hardware, made_with, versions
 from tasks import shd
 from tasks.base import stream
 from tasks.metrics import PeakMemory
@@ -218,6 +218,7 @@ def markdown(found: dict[str, Any]) -> str:
         for s in found["states"]
     ]
     titles, table, densities = f"| {' | '.join(COLUMNS)} |", "\n".join(lines), "\n".join(states)
+    made = "\n".join(made_with(found))
     return f"""# A step of `sparse-bptt` beside snnTorch and SpikingJelly
 
 FSDD, {CHANNELS} channels, {N_STEPS} steps of {DT:g} ms, hidden {HIDDEN[0]}-{HIDDEN[1]}, batch {BATCH}, float32;
@@ -239,7 +240,7 @@ is 0, and nothing of the backward pass between layers can be left out. Trained: 
 | --- | --- | --- | --- |
 {densities}
 
-Hardware: {found["hardware"]}. Versions: {found["versions"]}.
+{made}
 Command: `python -m benchmarks.sparse_bptt --publish`
 """
 

@@ -197,6 +197,14 @@ def hardware() -> dict[str, Any]:
     return found
 
 
+def made_with(found: Mapping[str, Any]) -> list[str]:
+    """Lines of Markdown on found["hardware"] and found["versions"], as `hardware` and `versions` give them."""
+    return [
+        f"{title}: {', '.join(f'{key} {value}' for key, value in found[title.lower()].items())}  "
+        for title in ("Hardware", "Versions")
+    ]
+
+
 def _commit() -> dict[str, Any]:
     """Commit of the source tree and whether it was changed since; empty outside a checkout."""
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from neuro import plot
 from neuro.files import write_whole
-from neuro.runs import read_manifest, read_metrics
+from neuro.runs import made_with, read_manifest, read_metrics
 from simulations import continual_report
 from simulations.tables import LEFT_ALIGNED, by_learner, is_sequence, notes, papers, tables
 
@@ -171,7 +171,7 @@ def _markdown(name: str, results: dict[str, Any]) -> str:
     lines += ["## Figures of the papers", ""]
     for line in papers(results) or ["none known"]:
         lines += [line, ""]
-    hardware, data, commit = results["hardware"], results["data"], results["commit"]
+    data, commit = results["data"], results["commit"]
     lines += ["## Settings and surroundings", ""]
     for group in by_learner(results):
         fields = {key: value for key, value in group.learner.items() if key not in ("kind", "tuning")}
@@ -182,8 +182,7 @@ def _markdown(name: str, results: dict[str, Any]) -> str:
         f"Data: {data['data']} ({data['licence']}), SHA-256 {data['sha256']}  ",
         f"Seeds: {sorted({row['seed'] for row in results['rows']})}; budget: {json.dumps(results['budget'])};"
         f" processes at once: {results['processes']}  ",
-        f"Hardware: {', '.join(f'{key} {value}' for key, value in hardware.items())}  ",
-        f"Versions: {', '.join(f'{key} {value}' for key, value in results['versions'].items())}  ",
+        *made_with(results),
         f"Commit: {commit.get('commit', 'unknown')} {state}",
         "",
     ]

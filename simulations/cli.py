@@ -222,6 +222,9 @@ def _elsewhere(command: str, arguments: list[str]) -> None:
     module, function, kinds = ELSEWHERE[command]
     words = []
     for kind in kinds:
+        if arguments[:1] in (["-h"], ["--help"]):
+            words.append(kind.upper())
+            continue
         word, arguments = _positional(arguments, command, kind)
         words.append(word)
     getattr(importlib.import_module(module), function)(*words, arguments)

@@ -48,12 +48,12 @@ class Import:
 
 def export_command(path: str, target: str, arguments: list[str]) -> None:
     """`neuro export RUN FILE ...`."""
-    print(export_run(path, Path(target), parse(Export(), arguments, "neuro export")))
+    print(export_run(path, Path(target), parse(Export(), arguments, "neuro export RUN FILE")))
 
 
 def import_command(path: str, arguments: list[str]) -> None:
     """`neuro import FILE ...`."""
-    options = parse(Import(), arguments, "neuro import")
+    options = parse(Import(), arguments, "neuro import FILE")
     check(options)
     print("\n".join(import_file(path, options)))
 

@@ -84,6 +84,21 @@ def test_help_shows_every_hyper_parameter_with_unit_and_meaning(monkeypatch, cap
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("quantise", "--bits"),
+        ("convert", "--steps"),
+        ("export", "--units"),
+        ("import", "--task"),
+        ("encode-audio", "--seed"),
+    ],
+)
+def test_options_are_shown_before_a_run_or_file_is_named(monkeypatch, capsys, command, option):
+    assert neuro(monkeypatch, command, "--help") == 0
+    assert option in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [[], ["--help"], *([command, "--help"] for command in cli.COMMANDS)])
 def test_every_command_has_help(monkeypatch, capsys, words):
     assert neuro(monkeypatch, *words) == 0

@@ -13,8 +13,11 @@ from neuro.backends.fast_exp import exp
 from neuro.backends.intrinsics import prefetch
 from neuro.poisson import hash_bits
 
-# A function that compiled code alone calls: without wrappers for Python, which take a third of the time to compile.
-inner: Any = cast(Any, njit)(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# Functions that compiled code alone calls: without wrappers for Python, which take a third of the time to compile. Kept
+# on disk, and shared by all kernels, are those that this file alone determines: numba would not see others change.
+WITHIN = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner: Any = cast(Any, njit)(**WITHIN)
+kept: Any = cast(Any, njit)(cache=True, **WITHIN)
 
 
 @njit(inline="always")
@@ -50,7 +53,7 @@ NUMBA = {
 PADDED = 64  # bytes of a cache line
 
 
-@inner
+@kept
 def collect(output, first, ids, start):
     """Write the places of non-zero bytes, counted from `first`, to ids from `start` on; returns how many there are.
 
@@ -72,6 +75,13 @@ def collect(output, first, ids, start):
     return n
 
 
+@kept
+def keep(trace, row, first, values, size):
+    """Write the first values to a row of a trace, from place `first` on. A slice would take a second to compile."""
+    for j in range(size):
+        trace[row, first + j] = values[j]
+
+
 LINE = 16  # synapses in a cache line
 LINES = 8  # of a row that are asked for; what lies behind them follows by itself
 
@@ -91,7 +101,7 @@ def expect(step, history, fired, depth, size, parts, thread, n_threads, delays, 
                 prefetch(target, e)
 
 
-@inner
+@kept
 def _deliver(ids, start, n, row, stride, place, sent, target, arrivals, w):
     """Send n spikes, ids[start] and those after it, along the rows of their neurons; returns the synaptic events.
 
@@ -106,7 +116,7 @@ def _deliver(ids, start, n, row, stride, place, sent, target, arrivals, w):
     return events
 
 
-@inner
+@kept
 def _deliver_uniform(ids, start, n, row, stride, place, sent, target, arrivals, w):
     """As `_deliver`, where all synapses have the one weight w; half the memory traffic."""
     events = 0
@@ -118,7 +128,7 @@ def _deliver_uniform(ids, start, n, row, stride, place, sent, target, arrivals, 
     return events
 
 
-@inner
+@kept
 def _deliver_share(ids, start, n, row, stride, place, sent, target, arrivals, w, released, ring, n_pre):
     """As `_deliver`, where a spike of neuron i carries the share of a weight that `released` holds for its step."""
     events, now = 0, sent % ring * n_pre
@@ -137,7 +147,7 @@ def receiver_of_neurons(deliver):
     deliver: as `_deliver`. Of each kind there is one, however many projections use it: compiling takes time.
     """
 
-    @inner
+    @kept
     def receive(step, history, fired, depth, size, parts, thread, n_threads, delays, row, *rest):
         events, stride = 0, delays.shape[0] * n_threads
         for g in range(delays.shape[0]):
@@ -156,7 +166,7 @@ def receiver_of_neurons(deliver):
 def receiver_of_events(deliver):
     """As `receiver_of_neurons`, for spikes that are given: units[offsets[step - base]] and those after it."""
 
-    @inner
+    @kept
     def receive(step, units, offsets, base, thread, n_threads, delays, row, *rest):
         events, stride = 0, delays.shape[0] * n_threads
         for g in range(delays.shape[0]):

@@ -178,7 +178,7 @@ def _population_source(
     lines = [advance, *lines] if kind.is_model and kind.adds_to else [*lines, advance]
     for field in kind.keep:
         value = f"output{p}" if field == "output" else f"{field}{p}"
-        lines.append(f"trace{p}_{field}[step - origin, first{p}:last{p}] = {value}[:{size}]")
+        lines.append(f"shared.keep(trace{p}_{field}, step - origin, first{p}, {value}, {size})")
     if kind.is_model and kind.model.graded:
         return lines
     lines += [

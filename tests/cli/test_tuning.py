@@ -140,6 +140,7 @@ def statuses(folder):
     return sorted(read_manifest(run)["status"] for run in folder.glob("*") if (run / "manifest.json").exists())
 
 
+@pytest.mark.slow
 def test_a_comparison_killed_in_tuning_and_interrupted_in_training_goes_on(tmp_path):
     out = tmp_path / "cmp"
     tune = ("--tune", "3", "--tune-samples", "2000")

@@ -67,6 +67,7 @@ def test_the_readout_sees_the_spikes_of_the_liquid(features):
     np.testing.assert_allclose(seen.float().numpy(), wanted, rtol=1e-3)  # float16
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_the_bits():
     states, threads = [], torch.get_num_threads()
     try:

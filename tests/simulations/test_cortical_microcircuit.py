@@ -139,6 +139,7 @@ def test_rates_approach_the_published_ones_as_the_network_grows():
     assert set(np.argsort(rate_P[::2])[:2]) == {0, 3}  # and layers 2/3 and 6 least
 
 
+@pytest.mark.slow
 def test_firing_is_irregular_and_asynchronous():
     """As in the full network, but for few intervals (3 s), which make CV too low, and for inputs in common."""
     found = simulate(Recipe(duration=3500.0))

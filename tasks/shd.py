@@ -7,10 +7,10 @@ fsdd  10 English digits, real recordings of the Free Spoken Digit Dataset turned
 
 They are looked for in $NEURO_DATA/NAME, as .h5, .h5.gz or .h5.zip. SHD and SSC are downloaded if they are not there;
 what is downloaded is checked by its MD5. As in the leading results, five channels make one unit and a step is 10 ms;
-`load` takes any other binning. Within a step a unit counts as one spike, however often its channels fired.
+`load` takes any other binning. A unit's spikes all stay; most learners take those of one step for one, `delays` counts
+them, as hammouamri2024 do.
 
 References: cramer2020 (SHD, SSC, their layout), jackson2018 (FSDD), hammouamri2024 (the binning).
-Deviation: hammouamri2024 counts the spikes of a unit in a step.
 """
 
 import hashlib

@@ -5,10 +5,12 @@ makes a neuron fire at once, and weight 0.6 takes two.
 """
 
 import functools
+import inspect
 import os
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -27,10 +29,12 @@ from neuro import (
     simulate,
     vary,
 )
+from neuro.backends import event_source
 from neuro.neurons.leaky_integrator import NORMALISED as READOUT
 from neuro.neurons.leaky_integrator import LeakyIntegrator
 from neuro.neurons.lif import NEST_DEFAULT
 from neuro.neurons.lif_delta import NORMALISED
+from neuro.plasticity.post_stdp import DIEHL_COOK
 from neuro.plasticity.stdp import SONG_ABBOTT
 
 BACKENDS = ["torch_dense", "event", "brian"]
@@ -218,6 +222,14 @@ def test_direct_current_fills_the_membrane(backend):
     np.testing.assert_allclose(np.asarray(record.traces["out.v"])[:, 0], wanted, rtol=0, atol=1e-12)
     # Unit 1 has a synapse of weight 0, which is a synapse: 4 deliveries a step in 17 steps.
     assert record.counts.synaptic_events == 4 * 17
+
+
+def test_a_kernel_depends_on_modules_from_which_a_rule_takes_functions():
+    """Else a change of one would leave the machine code of the other as it was."""
+    shared = {inspect.getmodule(f.__func__) for f in vars(type(DIEHL_COOK)).values() if isinstance(f, staticmethod)}
+    assert len(shared) > 1
+    kind = types.SimpleNamespace(rule=DIEHL_COOK, short_term=None)
+    assert shared <= set(event_source._modules([], [kind]))
 
 
 def test_direct_current_through_several_delays_is_refused():

@@ -80,7 +80,9 @@ def test_threads_do_not_change_the_bits():
     assert states[0].any() and torch.equal(*states)
 
 
-@pytest.mark.parametrize("plasticity", ["stdp", pytest.param("ap-stdp", marks=pytest.mark.slow), "astrocyte"])
+@pytest.mark.parametrize(
+    "plasticity", [*[pytest.param(name, marks=pytest.mark.slow) for name in ("stdp", "ap-stdp")], "astrocyte"]
+)
 def test_plastic_liquids_go_on_with_the_same_bits(plasticity, tmp_path):
     """Interrupted after the preparation, and in the middle of what the readout learns from."""
     learner = dataclasses.replace(SMALL, plasticity=plasticity)

@@ -1,5 +1,6 @@
 """A simulation becomes a run folder, closed with a status, and its figure draws the numbers in it."""
 
+import functools
 import importlib
 import json
 import subprocess
@@ -42,21 +43,21 @@ def run_short(name, out):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def run_of(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    return {name: run_short(name, out).path for name in SIMULATIONS}
+    return functools.cache(lambda name: run_short(name, out).path)
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_run_holds_configuration_references_and_record(name, runs):
-    manifest = read_manifest(runs[name])
+def test_run_holds_configuration_references_and_record(name, run_of):
+    manifest = read_manifest(run_of(name))
     assert manifest["status"] == "finished" and manifest["end"] >= manifest["start"]
     assert manifest["configuration"]["simulation"] == name
     assert SHORT[name].items() <= manifest["configuration"].items()
     assert manifest["references"] and set(manifest["references"]) <= set(REFERENCES)
     module = importlib.import_module(SIMULATIONS[name])
     again = module.simulate(module.Recipe(**SHORT[name]))
-    saved = read_record(runs[name])
+    saved = read_record(run_of(name))
     assert saved.keys() == again.keys()
     for array in again.keys() - {"wall_s"}:
         np.testing.assert_array_equal(saved[array], again[array])
@@ -67,34 +68,34 @@ def test_every_simulation_has_a_figure():
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_figure_is_written_beside_its_numbers(name, runs, tmp_path):
+def test_figure_is_written_beside_its_numbers(name, run_of, tmp_path):
     module = importlib.import_module(FIGURES[name])
-    picture = style.write(name, module.draw, module.numbers, runs[name], tmp_path)
+    picture = style.write(name, module.draw, module.numbers, run_of(name), tmp_path)
     assert imread(picture)[..., :3].std() > 0.05  # something is drawn on the white
     table = json.loads(picture.with_suffix(".json").read_text())
-    assert table["run"] == runs[name].name and len(table) > 1
+    assert table["run"] == run_of(name).name and len(table) > 1
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_every_axis_has_a_unit_and_the_caption_names_the_run(name, runs):
-    figure = importlib.import_module(FIGURES[name]).draw(runs[name])
+def test_every_axis_has_a_unit_and_the_caption_names_the_run(name, run_of):
+    figure = importlib.import_module(FIGURES[name]).draw(run_of(name))
     for ax in figure.findobj(lambda artist: hasattr(artist, "get_xlabel")):
         below = ax.get_xlabel() or not ax.xaxis.get_tick_params()["labelbottom"]
         assert below is True or below.endswith(")")
         assert ax.get_ylabel().endswith(")")
     caption = figure.get_supxlabel()
-    manifest = read_manifest(runs[name])
+    manifest = read_manifest(run_of(name))
     step = ["dt 0.1 ms"] if "dt" in manifest["configuration"] else []  # else the publication's, named in the docstring
     backend = ["backend event"] if "backend" in manifest["configuration"] else []  # else no network of spiking neurons
     for part in (*step, *backend, "seed 0", f"neuro {manifest['versions']['neuro']}"):
         assert part in caption.replace("\n", " ")
-    assert runs[name].name in caption
+    assert run_of(name).name in caption
 
 
-def test_numbers_of_the_firing_patterns_are_those_of_the_record(runs):
+def test_numbers_of_the_firing_patterns_are_those_of_the_record(run_of):
     from figures.izhikevich_patterns import numbers
 
-    record, table = read_record(runs["izhikevich_patterns"]), numbers(runs["izhikevich_patterns"])
+    record, table = read_record(run_of("izhikevich_patterns")), numbers(run_of("izhikevich_patterns"))
     counts = np.bincount(record["spike_units"], minlength=len(record["labels_N"]))
     for label, count in zip(record["labels_N"], counts, strict=True):
         assert table[f"{label}: spikes"] == count

@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 import neuro
 from benchmarks import agreement_chaotic, agreement_lif
 from benchmarks.agreement_report import markdown, publish
+from benchmarks.published import RESULTS
 from neuro.runs import Run, fingerprint, hardware, read_metrics, versions
 
 CASES = ("lif_500", "cuba", "coba", "brunel")
 LEAST_SEEDS = 10  # of what is published
 SURVIVAL_SEEDS = 6  # short runs for each seed asked for
 TRIES = 3  # seeds tried for each that shall stay alive
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 Row = dict[str, Any]
 

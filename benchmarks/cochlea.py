@@ -10,7 +10,6 @@ Needs $NEURO_DATA/fsdd with recordings.zip and the test set as spikes.
 """
 
 import argparse
-import json
 import time
 import zipfile
 from pathlib import Path
@@ -21,14 +20,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from benchmarks.published import publish
 from neuro.audio.cochlea import CRAMER_2020, Cochlea, Spikes, encode
-from neuro.files import write_whole
 from neuro.runs import hardware, made_with, versions
 from neuro.seeds import child
 from neuro.units import vary
 from tasks import shd, wav
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 N_TEST = 5  # recordings of a digit by a speaker in the test set: the first
 TARGET = 0.05  # of the number of spikes
@@ -183,9 +181,7 @@ def main() -> None:
     found, pairs = measure(options.groups)
     print(markdown(found))
     if options.publish:
-        write_whole(RESULTS / "cochlea.json", json.dumps(found, indent=1) + "\n")
-        write_whole(RESULTS / "cochlea.md", markdown(found))
-        draw(pairs).savefig(RESULTS / "cochlea.png", dpi=130)
+        publish("cochlea", found, markdown(found), draw(pairs))
 
 
 if __name__ == "__main__":

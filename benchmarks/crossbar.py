@@ -8,27 +8,24 @@ shown with all errors of phase-change memory together. Nothing was retrained.
 """
 
 import argparse
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from benchmarks.published import publish
 from neuro.backends import simulate
 from neuro.crossbar_devices import IDEAL, PCM_JOSHI_2020, RERAM_WAN_2022, RERAM_WAN_2022_DAY, Crossbar, Device
-from neuro.files import write_whole
 from neuro.learners.bptt import BPTT
 from neuro.learners.spiking_input import encoded
 from neuro.runs import hardware, load_run, made_with, versions
 from neuro.units import vary
 from simulations.trained import Trained, load_trained
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 CHUNK = 1000
 MS_PER_DAY = 86.4e6
 ERRORS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # of g_max
@@ -196,9 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     found = measure(options.run, options.chips, options.samples)
     if options.publish:
-        write_whole(RESULTS / f"{options.publish}.json", json.dumps(found, indent=1) + "\n")
-        write_whole(RESULTS / f"{options.publish}.md", markdown(found, options.publish))
-        draw(found).savefig(RESULTS / f"{options.publish}.png", dpi=130)
+        publish(options.publish, found, markdown(found, options.publish), draw(found))
 
 
 if __name__ == "__main__":

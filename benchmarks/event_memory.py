@@ -8,7 +8,6 @@ simulated second, when all is built, to the largest after it. Linux only.
 """
 
 import argparse
-import json
 import threading
 import time
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import Any
 
 from benchmarks.networks import NETWORKS, SEED, RandomNetwork
 from benchmarks.on_neuro import random_network
+from benchmarks.published import publish
 from neuro import simulate
-from neuro.files import write_whole
 from neuro.runs import hardware, made_with, versions
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 FIRST, LEAST = 1000.0, 5000.0  # ms
 PERIOD_S = 0.05
 TARGET = 0.02
@@ -109,8 +107,7 @@ def main() -> None:
     found = measure(options.events)
     print(markdown(found))
     if options.publish:
-        write_whole(RESULTS / "event_memory.json", json.dumps(found, indent=1) + "\n")
-        write_whole(RESULTS / "event_memory.md", markdown(found))
+        publish("event_memory", found, markdown(found))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.published import RESULTS
 from neuro.files import write_whole
 from neuro.references import REFERENCES
 from neuro.runs import hardware, versions
@@ -26,7 +27,6 @@ COLUMNS = {  # key of a row: heading, factor
     "train_s": ("training, s", 1.0),
 }
 CITED = ("ivanov2021", "wilting2018", "ma2019", "legenstein2007", "lecun1998")
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
 def report(rows: list[dict[str, Any]], out: Path) -> None:

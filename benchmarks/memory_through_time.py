@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from benchmarks.published import publish
 from neuro.events import Events
-from neuro.files import write_whole
 from neuro.learners.base import Batch, Problem
 from neuro.learners.bptt import BPTT
 from neuro.learners.eprop import EProp
@@ -32,7 +32,6 @@ from neuro.runs import hardware, made_with, versions
 from tasks import shd
 from tasks.metrics import PeakMemory
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 STEPS = (50, 100, 200, 400, 800)
 BATCH, UPDATES = 128, 3
 FLAT = 0.1  # growth of SLTT's memory from the fewest steps to the most
@@ -158,9 +157,7 @@ def main() -> None:
     found = compare(list(options.steps))
     print(markdown(found))
     if options.publish:
-        write_whole(RESULTS / "memory_through_time.json", json.dumps(found, indent=1) + "\n")
-        write_whole(RESULTS / "memory_through_time.md", markdown(found))
-        draw(found).savefig(RESULTS / "memory_through_time.png", dpi=130)
+        publish("memory_through_time", found, markdown(found), draw(found))
 
 
 if __name__ == "__main__":

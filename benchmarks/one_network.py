@@ -11,20 +11,18 @@ x, is done here. Equal answers: part of the samples to which a row gives the ans
 import argparse
 import contextlib
 import io
-import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.published import publish
 from neuro.backends import simulate
 from neuro.backends.fixed_point_formats import QFormat
 from neuro.crossbar_devices import IDEAL, PCM_JOSHI_2020, Crossbar
-from neuro.files import write_whole
 from neuro.learners.bptt import BPTT
 from neuro.learners.spiking_input import encoded
 from neuro.quantise import scores as chip_scores
@@ -33,7 +31,6 @@ from simulations.quantise import quantised_network
 from simulations.trained import Trained, load_trained
 from tasks.energy import ADD_J, MULTIPLY_J, loihi_j
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 CHUNK = 500
 Q_FORMAT = QFormat(total=32, fraction=16)
 
@@ -218,8 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = measure(options.run, options.samples)
     print(markdown(found, options.publish or "NAME"))
     if options.publish:
-        write_whole(RESULTS / f"{options.publish}.json", json.dumps(found, indent=1) + "\n")
-        write_whole(RESULTS / f"{options.publish}.md", markdown(found, options.publish))
+        publish(options.publish, found, markdown(found, options.publish))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from benchmarks.published import publish
 from benchmarks.scripts import run_script
 from neuro.events import Events, raster
-from neuro.files import write_whole
 from neuro.learners.base import Batch
 from neuro.learners.bptt import BPTT
 from neuro.learners.sparse_bptt import SparseBPTT
@@ -37,7 +37,6 @@ from tasks import shd
 from tasks.base import stream
 from tasks.metrics import PeakMemory
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 CHANNELS, N_STEPS, DT, HIDDEN, BATCH = 700, 100, 13.0, (256, 256), 256
 STEPS = 4  # that are timed in a process, after one that is not
 OURS = {
@@ -261,8 +260,7 @@ def main() -> None:
     found = run(options)
     print(markdown(found))
     if options.publish:
-        write_whole(RESULTS / "sparse_bptt.json", json.dumps(found, indent=1) + "\n")
-        write_whole(RESULTS / "sparse_bptt.md", markdown(found))
+        publish("sparse_bptt", found, markdown(found))
 
 
 if __name__ == "__main__":

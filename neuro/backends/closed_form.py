@@ -58,7 +58,7 @@ def parameters(model: Any, size: int) -> NDArray[np.float64]:
 
 
 @compiled
-def _response(t, e_m, e_k, rate_m, detuning):
+def response(t, e_m, e_k, rate_m, detuning):
     """What a current exp(-t / tau_k) has made of v, in units of r_m, if it found v at rest at t = 0."""
     x = t * detuning
     if abs(x) < 1.0:
@@ -71,7 +71,7 @@ def _particular(t, e_m, e_k, p, row, k):
     """r_m Q_k(t)."""
     if p[row, k + START] != 0.0:
         return p[row, R_M] * p[row, k + START] * e_k
-    return p[row, R_M] * _response(t, e_m, e_k, p[row, RATE_M], p[row, k + DETUNING])
+    return p[row, R_M] * response(t, e_m, e_k, p[row, RATE_M], p[row, k + DETUNING])
 
 
 @compiled
@@ -158,8 +158,8 @@ def crossing(x, c_1, c_2, p, row):
             np.exp(-t * p[row, FIRST + RATE]),
             np.exp(-t * p[row, SECOND + RATE]),
         )
-        now = x * e_m + c_1 * _response(t, e_m, e_1, p[row, RATE_M], p[row, FIRST + DETUNING])
-        now += c_2 * _response(t, e_m, e_2, p[row, RATE_M], p[row, SECOND + DETUNING])
+        now = x * e_m + c_1 * response(t, e_m, e_1, p[row, RATE_M], p[row, FIRST + DETUNING])
+        now += c_2 * response(t, e_m, e_2, p[row, RATE_M], p[row, SECOND + DETUNING])
         now_1, now_2 = c_1 * e_1, c_2 * e_2
     return t, False
 

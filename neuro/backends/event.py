@@ -157,7 +157,7 @@ class Simulation:
         base = put[f"base{p}"] = job.first_step - self.arrays.longest_delay(name) - 1
         if isinstance(given, Events):
             last = job.first_step + job.n_steps
-            put[f"units{p}"], put[f"offsets{p}"] = _by_step(given, base, last, job.net.dt)
+            put[f"units{p}"], put[f"offsets{p}"] = by_step(given, base, last, job.net.dt)
             return
         put[f"units{p}"], put[f"offsets{p}"] = np.empty(0, np.int32), np.zeros(1, np.int64)
         for k, projection in enumerate(job.net.projections):
@@ -259,7 +259,7 @@ class Simulation:
         return final
 
 
-def _by_step(events: Events, first: int, last: int, dt: float) -> tuple[np.ndarray, np.ndarray]:
+def by_step(events: Events, first: int, last: int, dt: float) -> tuple[np.ndarray, np.ndarray]:
     """Units in the order of their steps, each once a step, and where each step from first to last begins."""
     step, units = bin_times(events.times, dt), events.units
     n_units = int(units.max(initial=0)) + 1

@@ -48,7 +48,7 @@ class Arrays:
         self.shared: dict[str, Any] = {}
         self.own: list[dict[str, Any]] = [{} for _ in range(job.threads)]
         self.counts = np.zeros((job.threads, APART), np.int64)
-        self.inputs = {name: _as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
+        self.inputs = {name: as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
         self.starts = {p.name: parts(p.size, job.threads) for p in job.order}
         self.rows = {k.name: self._rows(k.name) for k in job.net.projections}
         self.block = _block(job, self.rows)
@@ -305,7 +305,7 @@ def _block(job: Job, rows_of: dict[str, Rows]) -> int:
     return min(delays, default=NEVER)
 
 
-def _as_input(name: str, given: Any, dt: float) -> Events | np.ndarray:
+def as_input(name: str, given: Any, dt: float) -> Events | np.ndarray:
     """Events, or values [B, N] of a direct current."""
     if isinstance(given, Events):
         return given

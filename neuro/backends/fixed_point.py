@@ -11,16 +11,22 @@ learn there by sums of products. What saturates stops the run unless that is all
 from neuro.backends import fixed_point_steps, loihi, loihi_arrays
 from neuro.backends.fixed_point_formats import Loihi, QFormat
 from neuro.backends.job import Job
-from neuro.network import Network
+from neuro.network import Network, PoissonSource
 from neuro.record import Record
 from neuro.units import check
 
 
 def unsupported(net: Network, plastic: bool) -> list[str]:
     """Reasons, in words, why this backend cannot run a network."""
-    if loihi_arrays.is_chip(net):
-        return loihi_arrays.unsupported(net, plastic)
-    return fixed_point_steps.unsupported(net, plastic)
+    reasons = [
+        f"population {p.name!r} is a Poisson source; give its spikes as Events"
+        for p in net.populations
+        if isinstance(p.model, PoissonSource)
+    ]
+    if net.drives:
+        reasons.append("it has Poisson drives; give their spikes as Events from a Source")
+    arithmetic = loihi_arrays if loihi_arrays.is_chip(net) else fixed_point_steps
+    return reasons + arithmetic.unsupported(net, plastic)
 
 
 def run(job: Job) -> Record:

@@ -20,16 +20,13 @@ from neuro.backends.fixed_point_formats import QFormat, SaturationError
 from neuro.backends.job import Job
 from neuro.dialect import rebind
 from neuro.events import Events, from_raster, raster
-from neuro.network import Network, PoissonSource, Population, Projection, Source, Synapses
+from neuro.network import Network, Population, Projection, Source, Synapses
 from neuro.record import Counts, Record
 
 
 def unsupported(net: Network, plastic: bool) -> list[str]:
-    """Reasons, in words, why a network cannot be run in a Q-format."""
-    reasons = [f"population {p.name!r} is a Poisson source; give its spikes as Events" for p in net.populations
-               if isinstance(p.model, PoissonSource)]  # fmt: skip
-    if net.drives:
-        reasons.append("it has Poisson drives; give their spikes as Events from a Source")
+    """Reasons, in words, why the projections of a network cannot be run in a Q-format."""
+    reasons = []
     for projection in net.projections:
         where = f"projection {projection.name!r}"
         if projection.short_term is not None:

@@ -13,7 +13,7 @@ from neuro.backends.loihi_inputs import Inputs, direct_projections, whole
 from neuro.backends.loihi_kernels import Changing, Chip
 from neuro.backends.loihi_learning import Plastic, plastic_of
 from neuro.backends.loihi_synapses import accumulators, flat_synapses, grid_of
-from neuro.network import Network, PoissonSource, Synapses
+from neuro.network import Network, Synapses
 from neuro.neurons.loihi_lif import LARGEST, ONE_ARRIVAL, UNITY, LoihiLIF
 from neuro.plasticity.sum_of_products import SumOfProducts
 from neuro.units import steps
@@ -29,11 +29,8 @@ def is_chip(net: Network) -> bool:
 
 
 def unsupported(net: Network, plastic: bool) -> list[str]:
-    """Reasons, in words, why a network of Loihi neurons cannot be run."""
-    reasons = [f"population {p.name!r} is a Poisson source; give its spikes as Events" for p in net.populations
-               if isinstance(p.model, PoissonSource)]  # fmt: skip
-    if net.drives:
-        reasons.append("it has Poisson drives; give their spikes as Events from a Source")
+    """Reasons, in words, why the projections of a network of Loihi neurons cannot be run."""
+    reasons = []
     for projection in net.projections:
         where = f"projection {projection.name!r}"
         if projection.short_term is not None:

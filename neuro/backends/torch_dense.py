@@ -78,13 +78,13 @@ def run(
     Weights, values and rasters may be tensors that require gradients; traces then carry them.
     """
     start = time.perf_counter()
-    like = _reference_tensor(job)
+    like = reference_tensor(job)
     names = _dialect(surrogate, like)
     populations = {p.name: _Population(p, job, like, names) for p in job.order}
     columns = columns or {}
     projections = [DenseProjection(p, job, like, names, populations, columns.get(p.name)) for p in job.net.projections]
     incoming = {name: [p for p in projections if p.post == name] for name in populations}
-    drives = {name: [_Drive(d, job, like) for d in job.net.drives if d.post == name] for name in populations}
+    drives = {name: [Drive(d, job, like) for d in job.net.drives if d.post == name] for name in populations}
     for step in range(job.n_steps):
         for name, population in populations.items():
             arrivals: dict[str, Tensor] = {}
@@ -114,7 +114,7 @@ def run(
     return Record(spikes, traces, {p.name: p.final_weights() for p in projections}, counts)
 
 
-def _reference_tensor(job: Job) -> Tensor:
+def reference_tensor(job: Job) -> Tensor:
     """An empty tensor on the device and of the dtype of the weights (float64 on the CPU without any)."""
     for given in job.weights.values():
         values = given.weights if isinstance(given, Synapses) else given
@@ -138,10 +138,10 @@ class _Population:
         self.counted: tuple[Any, Any] = (None, None)  # the last output that was counted, and its count
         self.input = self.state = self.drawn = None
         if isinstance(population.model, PoissonSource):
-            self.drawn = _PoissonSpikes(population, job, like)
+            self.drawn = PoissonSpikes(population, job, like)
             return
         if isinstance(population.model, Source):
-            self.input = _input_tensor(job, population, like)
+            self.input = input_tensor(job, population, like)
             return
         c = self.model.coefficients(job.net.dt)
         self.coefficients = type(c)(*on_device(like, c))
@@ -191,7 +191,7 @@ class _Population:
         return self.history[step % len(self.history)]
 
 
-class _PoissonSpikes:
+class PoissonSpikes:
     """The spikes of a Poisson source; the numbers are those of neuro/poisson.py."""
 
     def __init__(self, population: Population, job: Job, like: Tensor):
@@ -212,14 +212,14 @@ def _longest_delay(projection: Projection, job: Job) -> int:
     return job.net.delay_steps(projection) if delays is None or not len(delays) else int(delays.max())
 
 
-def _input_tensor(job: Job, population: Population, like: Tensor) -> Tensor:
+def input_tensor(job: Job, population: Population, like: Tensor) -> Tensor:
     given = job.inputs[population.name]
     if isinstance(given, Events):
         given, _ = raster(given, population.size, job.n_steps, job.net.dt)
     return torch.as_tensor(given).to(like)
 
 
-class _Drive:
+class Drive:
     """A Poisson drive while a job runs; the numbers are those of neuro/poisson.py."""
 
     def __init__(self, drive: PoissonDrive, job: Job, like: Tensor):

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from neuro.backends.job import Job
-from neuro.backends.torch_dense import _reference_tensor
+from neuro.backends.torch_dense import reference_tensor
 from neuro.backends.triton_fused import MISSING, demand_device, is_installed
 from neuro.events import Events
 from neuro.network import Network, PoissonSource, Source
@@ -62,7 +62,7 @@ def run(job: Job) -> Record:
 
     if job.n_samples != 1:
         raise ValueError(f"triton_event runs one sample at a time, and {job.n_samples} were given; use triton_fused")
-    like = _reference_tensor(job)
+    like = reference_tensor(job)
     if torch.cuda.is_available() and not interpreted():
         like = like.cuda()
     demand_device(like)

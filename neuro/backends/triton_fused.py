@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from neuro.backends.job import Job
-from neuro.backends.torch_dense import _Drive, _input_tensor, _PoissonSpikes, _reference_tensor, step_function
+from neuro.backends.torch_dense import Drive, PoissonSpikes, input_tensor, reference_tensor, step_function
 from neuro.backends.torch_projection import dense
 from neuro.backends.triton_neurons import FusedNeurons
 from neuro.events import Events, from_raster
@@ -80,7 +80,7 @@ def demand_device(like: Tensor) -> None:
 def run(job: Job, surrogate: Callable[[Tensor], Tensor] = step_function) -> Record:
     """Run a job. surrogate: the spike function, whose derivative the adjoint uses; as in torch_dense.run."""
     start = time.perf_counter()
-    like = _reference_tensor(job)
+    like = reference_tensor(job)
     demand_device(like)
     incoming = {p.name: [_FusedProjection(k, job, like) for k in job.net.projections if k.post == p.name]
                 for p in job.order}  # fmt: skip
@@ -120,10 +120,10 @@ def _events(spikes_TBN: Tensor, job: Job) -> Events:
 def _given(population: Population, job: Job, like: Tensor) -> Tensor:
     """What a source sends."""
     if isinstance(population.model, PoissonSource):
-        drawn = _PoissonSpikes(population, job, like)
+        drawn = PoissonSpikes(population, job, like)
         return torch.stack([drawn.spikes(step) for step in range(job.n_steps)])
     assert isinstance(population.model, Source)
-    return _input_tensor(job, population, like)
+    return input_tensor(job, population, like)
 
 
 def _arrivals(
@@ -136,7 +136,7 @@ def _arrivals(
     for projection in incoming:
         x_TBJ = projection.arrivals(sent[projection.projection.pre])
         found[projection.receptor] = found[projection.receptor] + x_TBJ if projection.receptor in found else x_TBJ
-    for drive in (_Drive(d, job, like) for d in job.net.drives if d.post == population.name):
+    for drive in (Drive(d, job, like) for d in job.net.drives if d.post == population.name):
         x_TBJ = torch.stack([drive.receive(step) for step in range(job.n_steps)])
         found[drive.receptor] = found[drive.receptor] + x_TBJ if drive.receptor in found else x_TBJ
         n_driven += drive.n_events

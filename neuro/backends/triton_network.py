@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from neuro import poisson
-from neuro.backends.event import _by_step
-from neuro.backends.event_arrays import _as_input, array_of
+from neuro.backends.event import by_step
+from neuro.backends.event_arrays import array_of, as_input
 from neuro.backends.job import Job
 from neuro.backends.triton_event_kernels import drive, spread
 from neuro.backends.triton_event_source import neuron_kernel, rule_kernels
@@ -49,7 +49,7 @@ class Arrays:
         self.ring = Ring(like.new_zeros(depth * slot), depth, slot)
         learning = [p for p in job.net.projections if p.rule is not None and job.plastic]
         fixed = [p for p in job.net.projections if p not in learning]
-        inputs = {name: _as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
+        inputs = {name: as_input(name, given, job.net.dt) for name, given in job.inputs.items()}
         values = {name: given for name, given in inputs.items() if not isinstance(given, Events)}
         lists = {name: self._spikes(given) for name, given in inputs.items() if isinstance(given, Events)}
         self.rows = self._rows([p for p in fixed if p.pre not in inputs], self.n_neurons)
@@ -131,7 +131,7 @@ class Arrays:
 
     def _spikes(self, given: Events) -> tuple[Tensor, Tensor]:
         """ids, offsets of a source."""
-        units, offsets = _by_step(given, 0, self.job.n_steps, self.job.net.dt)
+        units, offsets = by_step(given, 0, self.job.n_steps, self.job.net.dt)
         return tuple(self.on_device(values, torch.int32) for values in (units, offsets))  # type: ignore[return-value]
 
     def _direct(self, projection: Projection, values_I: np.ndarray) -> tuple[int, Tensor]:
@@ -177,6 +177,7 @@ class NeuronGroup:
         self.advance_kernel = neuron_kernel(self.kind).advance
 
     def advance(self, clock: Tensor, spikes: tuple[Tensor, Tensor], arrays: Arrays) -> None:
+        """All neurons take a step; those that fire are appended to the spikes."""
         from neuro.backends.triton_dialect import grid
 
         where, options = grid(self.size)
@@ -221,6 +222,7 @@ class PlasticSynapses:
         self.kernels = rule_kernels(rule, c)
 
     def receive(self, clock: Tensor, own: tuple[Tensor, Tensor], arrays: Arrays) -> None:
+        """Traces decay, what was sent a delay ago arrives, on_pre acts. own: the spikes of simulated neurons."""
         from neuro.backends.triton_dialect import grid
 
         spikes = own if self.given is None else self.given
@@ -237,6 +239,7 @@ class PlasticSynapses:
         )
 
     def learn(self, clock: Tensor, own: tuple[Tensor, Tensor]) -> None:
+        """on_post acts at the synapses of neurons that fired in this step."""
         where, options = spread()
         self.kernels.learn[where](
             clock, *own, 0, *self.post, self.column, self.source, self.place_of, *self.synapse, *self.x, *self.y,
@@ -267,6 +270,7 @@ class Drive:
         self.n_bounds, self.weight = len(bounds), arrays.like.new_tensor([given.weight])
 
     def send(self, clock: Tensor, arrays: Arrays) -> None:
+        """Add this step's spikes to what arrives."""
         from neuro.backends.triton_dialect import grid
 
         where, options = grid(self.size)

@@ -34,9 +34,9 @@ from neuro.learners import eventprop_kernels as kernels
 from neuro.learners.base import Batch, LearnerState, Problem, follow
 from neuro.learners.eventprop_kernels import Peaks, Spikes
 from neuro.learners.sparse_bptt_passes import check_units, cross_entropy, parts
-from neuro.learners.winner_take_all import in_threads
 from neuro.neurons.lif import LIF
 from neuro.record import Counts
+from neuro.threads import in_threads
 from neuro.units import check, param
 
 

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from neuro.backends.closed_form import DETUNING, FIRST, RATE, RATE_M, TAU_M, THETA, crossing
-from neuro.backends.closed_form import _response as response
+from neuro.backends.closed_form import DETUNING, FIRST, RATE, RATE_M, TAU_M, THETA, crossing, response
 
 compiled: Any = njit(nogil=True, cache=True, error_model="numpy")
 inlined: Any = njit(nogil=True, error_model="numpy")

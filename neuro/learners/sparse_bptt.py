@@ -34,8 +34,8 @@ from neuro.learners.bptt import BPTT
 from neuro.learners.sparse_bptt_passes import Net, forward, given_inputs, groups, learn, parts
 from neuro.learners.spiking_input import encoded
 from neuro.learners.surrogate import SURROGATES
-from neuro.learners.winner_take_all import in_threads
 from neuro.record import Counts
+from neuro.threads import in_threads
 from neuro.units import choice, decay, param
 
 

@@ -16,12 +16,10 @@ Axes: B sample, I input, J neuron, K neurons that fired.
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neuro.backends.session import Session
@@ -31,6 +29,7 @@ from neuro.learners.winner_take_all_kernel import Layer, Seen, encode, show
 from neuro.network import Network, Population, Projection, Source
 from neuro.neurons.lif_adaptive_threshold import ThresholdLIF
 from neuro.plasticity.post_stdp import PostSTDP
+from neuro.threads import in_threads
 from neuro.units import vary
 from neuro.weights import connect
 
@@ -123,15 +122,6 @@ def _shown(
 def _numbers(layer: WinnerTakeAll, number: type) -> Layer:
     neuron, rule = (type(c)(*map(number, c)) for c in (layer.neuron.coefficients(DT), layer.rule.coefficients(DT)))
     return Layer(neuron, rule, number(layer.neuron.initial().v), number(layer.inhibition), number(1))
-
-
-def in_threads(function: Callable, items: Sequence) -> list:
-    """A function that releases the lock of Python, on all items, by as many threads as torch may use."""
-    threads = min(torch.get_num_threads(), len(items))
-    if threads == 1:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))
 
 
 def _learn_in_turn(layer: WinnerTakeAll, w_IJ: NDArray, theta_J: NDArray, samples: list[Spikes]) -> Response:

@@ -13,7 +13,18 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 
 # A layer imports from those above it and from itself.
 LAYERS = [
-    {"units", "dialect", "references", "seeds", "progress", "poisson", "memory", "files", "crossbar_devices"},
+    {
+        "units",
+        "dialect",
+        "references",
+        "seeds",
+        "progress",
+        "poisson",
+        "memory",
+        "files",
+        "threads",
+        "crossbar_devices",
+    },
     {"neurons", "plasticity", "connectors", "connector_kernels", "encode_kernels", "audio"},
     {"events", "record", "network", "weights", "encode", "spike_statistics", "criticality", "crossbar"},
     {"backends"},

@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from neuro.learners import winner_take_all
 from neuro.learners.base import Batch, from_tensors, to_tensors
 from neuro.learners.stdp_wta import STDPWinnerTakeAll, voters
 from neuro.learners.winner_take_all import ENGINES, Spikes, WinnerTakeAll, encoded, learn, normalise, respond
@@ -142,7 +141,7 @@ def test_encoding_has_its_rate_and_depends_on_the_key_alone():
 def test_threads_change_no_bit(monkeypatch):
     found = []
     for threads in (1, 3):
-        monkeypatch.setattr(winner_take_all.torch, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         w_IJ, theta_J, samples = start()
         found.append((learn(LAYER, "batched", w_IJ, theta_J, samples).counts_BJ, w_IJ, theta_J))
     for one, other in zip(*found, strict=True):

@@ -1,0 +1,19 @@
+"""Where the results of benchmarks are published, and how."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from neuro.files import write_whole
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+
+
+def publish(name: str, found: dict[str, Any], text: str, figure: Figure | None = None) -> None:
+    """Write docs/results/NAME.json and .md and, where there is a figure, .png."""
+    write_whole(RESULTS / f"{name}.json", json.dumps(found, indent=1) + "\n")
+    write_whole(RESULTS / f"{name}.md", text)
+    if figure is not None:
+        figure.savefig(RESULTS / f"{name}.png", dpi=130)

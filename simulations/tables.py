@@ -34,7 +34,9 @@ class Group(NamedTuple):
 
     @property
     def paper(self) -> Published | None:
-        return PUBLISHED.get((self.results["task"], self.name))
+        """What is published of the variant, else of its learner."""
+        task = self.results["task"]
+        return PUBLISHED.get((task, self.name)) or PUBLISHED.get((task, self.learner["kind"]))
 
 
 class Column(NamedTuple):

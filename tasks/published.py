@@ -1,4 +1,4 @@
-"""Figures that papers report, to stand beside ours: (task, learner) -> test accuracy and what it was."""
+"""Figures that papers report, to stand beside ours: (task, learner or variant) -> test accuracy and what it was."""
 
 from typing import NamedTuple
 
@@ -20,5 +20,9 @@ PUBLISHED = {
         0.9902, "3 blocks aligned by feedback, cross-entropy, mean of 3 runs (random blocks: 0.9862)", "spyra2025"
     ),
     ("mnist", "direct-feedback-alignment"): Published(0.9855, "2 tanh layers of 800, dropout", "nokland2016"),
+    ("mnist", "noprop-dt"): Published(0.995, "10 blocks, to half a percent", "li2025"),
+    ("cifar10", "noprop-dt"): Published(0.80, "10 blocks, about; on official CIFAR-10", "li2025"),
+    ("mnist", "stdp-wta"): Published(0.870, "400 excitatory neurons", "diehl2015"),
+    ("mnist", "stdp-wta-1600"): Published(0.919, "1,600 excitatory neurons", "diehl2015"),
     ("mnist", "pepita"): Published(0.9801, "1 ReLU layer of 1,024, dropout, 100 epochs", "dellaferrera2022"),
 }

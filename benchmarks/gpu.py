@@ -85,8 +85,8 @@ def descending(scores: Callable[[], Tensor], parameters: list[Tensor], labels: T
     return update
 
 
-def ours(backend: str) -> Callable[[Case, str], Update]:
-    """The network of the learner BPTT on one of our backends."""
+def ours(backend: str, **options: Any) -> Callable[[Case, str], Update]:
+    """The network of the learner BPTT on one of our backends. options: of its `run`."""
 
     def prepare(case: Case, device: str) -> Update:
         import importlib
@@ -106,7 +106,7 @@ def ours(backend: str) -> Callable[[Case, str], Update]:
 
         def scores() -> Tensor:
             job = make_job(net, named, {"input": x}, duration=float(case.n_steps), record=("readout.output",))
-            return module.run(job, surrogate).traces["readout.output"].mean(0)
+            return module.run(job, surrogate, **options).traces["readout.output"].mean(0)
 
         return descending(scores, weights, labels)
 
@@ -178,8 +178,8 @@ def spikingjelly(case: Case, device: str) -> Update:
 
 
 CONTESTANTS = {
-    "triton_fused": ours("triton_fused"), "torch_dense": ours("torch_dense"), "snntorch": snntorch,
-    "spikingjelly": spikingjelly,
+    "triton_fused": ours("triton_fused"), "torch_dense": ours("torch_dense"),
+    "torch_dense, compiled": ours("torch_dense", compiled=True), "snntorch": snntorch, "spikingjelly": spikingjelly,
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Each surrogate is given by the derivative that replaces that of the step, and by
 which it is the derivative (tests hold one against the other). slope sharpens them; x is v - v_th.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -68,7 +69,8 @@ class _Spike(torch.autograd.Function):
         return upstream[0] * ctx.derivative(x, ctx.slope), None, None
 
 
+@functools.cache
 def spike_function(name: str, slope: float) -> Callable[[Tensor], Tensor]:
-    """The step function of x = v - v_th whose derivative is the named surrogate's."""
+    """The step function of x = v - v_th whose derivative is the named surrogate's; the same object for the same."""
     derivative = SURROGATES[name].derivative
     return lambda x: _Spike.apply(x, derivative, slope)  # type: ignore[return-value]

@@ -4,20 +4,14 @@
 times as much.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from neuro.backends.fast_exp import exp
-from neuro.backends.intrinsics import prefetch
+from neuro.backends.intrinsics import inner, kept
 from neuro.poisson import hash_bits
-
-# Functions that compiled code alone calls: without wrappers for Python, which take a third of the time to compile. Kept
-# on disk, and shared by all kernels, are those that this file alone determines: numba would not see others change.
-WITHIN = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-inner: Any = cast(Any, njit)(**WITHIN)
-kept: Any = cast(Any, njit)(cache=True, **WITHIN)
 
 
 @njit(inline="always")
@@ -82,25 +76,6 @@ def keep(trace, row, first, values, size):
         trace[row, first + j] = values[j]
 
 
-LINE = 16  # synapses in a cache line
-LINES = 8  # of a row that are asked for; what lies behind them follows by itself
-
-
-@inner
-def expect(step, history, fired, depth, size, parts, thread, n_threads, delays, row, target):
-    """Ask for the synapses of what arrives in `step`: rows lie far apart, and memory is slow to find them."""
-    if delays.shape[0] > 1:
-        return
-    slot = (step - delays[0]) % depth
-    for part in range(n_threads):
-        start = slot * size + parts[part]
-        for q in range(start, start + fired[part, slot]):
-            segment = history[q] * n_threads + thread
-            first = row[segment]
-            for e in range(first, min(row[segment + 1], first + LINES * LINE), LINE):
-                prefetch(target, e)
-
-
 @kept
 def _deliver(ids, start, n, row, stride, place, sent, target, arrivals, w):
     """Send n spikes, ids[start] and those after it, along the rows of their neurons; returns the synaptic events.
@@ -141,10 +116,13 @@ def _deliver_share(ids, start, n, row, stride, place, sent, target, arrivals, w,
     return events
 
 
-def receiver_of_neurons(deliver):
+PLAIN, UNIFORM, SHARE, LEARNING = range(4)  # ways to deliver
+
+
+def receiver_of_neurons(way, learning: Any = None):
     """A function that delivers what arrives in a step from a population that is simulated, by all its threads.
 
-    deliver: as `_deliver`. Of each kind there is one, however many projections use it: compiling takes time.
+    way: a number, for numba does not find on disk what has closed over a function. learning: a rule's own `_deliver`.
     """
 
     @kept
@@ -156,14 +134,21 @@ def receiver_of_neurons(deliver):
             for part in range(n_threads):
                 n = fired[part, slot]
                 if n > 0:
-                    place = g * n_threads + thread
-                    events += deliver(history, slot * size + parts[part], n, row, stride, place, sent, *rest)
+                    start, place = slot * size + parts[part], g * n_threads + thread
+                    if way == PLAIN:
+                        events += _deliver(history, start, n, row, stride, place, sent, *rest)
+                    elif way == UNIFORM:
+                        events += _deliver_uniform(history, start, n, row, stride, place, sent, *rest)
+                    elif way == SHARE:
+                        events += _deliver_share(history, start, n, row, stride, place, sent, *rest)
+                    else:
+                        events += learning(history, start, n, row, stride, place, sent, *rest)
         return events
 
     return receive
 
 
-def receiver_of_events(deliver):
+def receiver_of_events(way, learning: Any = None):
     """As `receiver_of_neurons`, for spikes that are given: units[offsets[step - base]] and those after it."""
 
     @kept
@@ -174,15 +159,23 @@ def receiver_of_events(deliver):
             start = offsets[sent - base]
             n = offsets[sent - base + 1] - start
             if n > 0:
-                events += deliver(units, start, n, row, stride, g * n_threads + thread, sent, *rest)
+                place = g * n_threads + thread
+                if way == PLAIN:
+                    events += _deliver(units, start, n, row, stride, place, sent, *rest)
+                elif way == UNIFORM:
+                    events += _deliver_uniform(units, start, n, row, stride, place, sent, *rest)
+                elif way == SHARE:
+                    events += _deliver_share(units, start, n, row, stride, place, sent, *rest)
+                else:
+                    events += learning(units, start, n, row, stride, place, sent, *rest)
         return events
 
     return receive
 
 
-from_neurons, from_events = receiver_of_neurons(_deliver), receiver_of_events(_deliver)
-from_neurons_uniform, from_events_uniform = receiver_of_neurons(_deliver_uniform), receiver_of_events(_deliver_uniform)
-from_neurons_share, from_events_share = receiver_of_neurons(_deliver_share), receiver_of_events(_deliver_share)
+from_neurons, from_events = receiver_of_neurons(PLAIN), receiver_of_events(PLAIN)
+from_neurons_uniform, from_events_uniform = receiver_of_neurons(UNIFORM), receiver_of_events(UNIFORM)
+from_neurons_share, from_events_share = receiver_of_neurons(SHARE), receiver_of_events(SHARE)
 
 _hash = njit(inline="always")(hash_bits)
 

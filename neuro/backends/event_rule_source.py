@@ -100,7 +100,7 @@ def rule_source(kind: ProjectionKind, sender: PopulationKind) -> list[str]:
         *change("e", f"on_pre{k}({{}}, x, Post{k}({y_j}), m, c)", " " * 12),
         "        events += last - first",
         "    return events",
-        f"receive{k} = shared.receiver_of_{'events' if sender.given else 'neurons'}(deliver{k})",
+        f"receive{k} = shared.receiver_of_{'events' if sender.given else 'neurons'}(shared.LEARNING, deliver{k})",
         "@shared.inner",
         f"def learn_from_post{k}(ids, start, n, column, synapse, pre, {'delay, places' if kind.delays else 'now'}, "
         f"{', '.join(s_all + x_all + y_all)}, m, c):",

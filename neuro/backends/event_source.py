@@ -56,7 +56,7 @@ def _module_source(
         "import numpy as np",
         "from numba import njit",
         "from neuro.backends import event_dialect as shared",
-        "from neuro.backends.intrinsics import wait",
+        "from neuro.backends.intrinsics import expect, wait",
         "from neuro.dialect import rebind",
     ]
     for kind in populations:
@@ -138,7 +138,7 @@ def _run_source(
         "        return step + 1",
     ]
     body += [
-        f"shared.expect(step + 1, {_spikes_of(populations[kind.pre])}, thread, n_threads, delays{kind.k}, row{kind.k},"
+        f"expect(step + 1, {_spikes_of(populations[kind.pre])}, thread, n_threads, delays{kind.k}, row{kind.k},"
         f" target{kind.k})"
         for kind in projections
         if not (kind.constant or populations[kind.pre].given)

@@ -1,12 +1,20 @@
-"""Machine instructions that numba does not offer: prefetching, and a barrier at which threads wait for each other."""
+"""Machine instructions that numba does not offer: prefetching, and a barrier at which threads wait for each other.
+
+Functions that compiled code alone calls have no wrappers for Python, which take a third of the time to compile. `kept`
+on disk, and shared by all kernels, are those that their own file alone determines: numba would not see others change.
+"""
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
+
+WITHIN = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner: Any = cast(Any, njit)(**WITHIN)
+kept: Any = cast(Any, njit)(cache=True, **WITHIN)
 
 
 def _pointer(context, builder, signature, arguments):
@@ -30,6 +38,23 @@ def _prefetch(typing_context, array, index):
 
 
 prefetch: Any = intrinsic(_prefetch)
+LINE = 16  # synapses in a cache line
+LINES = 8  # of a row that are asked for; what lies behind them follows by itself
+
+
+@kept
+def expect(step, history, fired, depth, size, parts, thread, n_threads, delays, row, target):
+    """Ask for the synapses of what arrives in `step`: rows lie far apart, and memory is slow to find them."""
+    if delays.shape[0] > 1:
+        return
+    slot = (step - delays[0]) % depth
+    for part in range(n_threads):
+        start = slot * size + parts[part]
+        for q in range(start, start + fired[part, slot]):
+            segment = history[q] * n_threads + thread
+            first = row[segment]
+            for e in range(first, min(row[segment + 1], first + LINES * LINE), LINE):
+                prefetch(target, e)
 
 
 def _atomic_add(typing_context, array, index, value):
@@ -58,19 +83,19 @@ atomic_load: Any = intrinsic(_atomic_load)
 PATIENCE = 2000  # looks at the barrier before a thread lets another one have its core
 if sys.platform == "win32":
 
-    @njit(nogil=True)
+    @kept
     def _give_way():
         pass
 
 else:
     _sched_yield = types.ExternalFunction("sched_yield", types.int32())
 
-    @njit(nogil=True)
+    @kept
     def _give_way():
         _sched_yield()
 
 
-@njit(nogil=True)
+@kept
 def wait(barrier, n_threads):
     """Return when all threads have come here. barrier: int64, 0 at the start; it counts who came, and never falls."""
     wanted = (atomic_add(barrier, 0, 1) // n_threads + 1) * n_threads

@@ -153,6 +153,7 @@ NEUROBENCH = (
     Column("inference on Loihi, µJ/sample", _known("loihi_j_per_sample", 1e6, 2)),
 )
 LEFT_ALIGNED = {"learner", "architecture", "settings", "uses", "searched", *COLUMNS}
+DISTURBED = 0.1  # part of a training's time that went to other programs
 AUDITED = 32  # samples of the batch on which a learner is audited
 
 
@@ -236,6 +237,7 @@ def notes(results: dict[str, Any]) -> list[str]:
         + "; evaluations are left out. Peak memory: of training, above what the process held before, processes that a"
         " learner started included. Weights: feedback networks included. Spikes and synaptic events: of one"
         " inference; without spikes a synaptic event is a multiply-accumulate with a non-zero input.",
+        *_waiting(results),
         f"Energy, estimated: counted operations on 32-bit floats, {1e12 * MULTIPLY_J:.1f} pJ a multiplication and"
         f" {1e12 * ADD_J:.1f} pJ an addition (45 nm [{SOURCE}]). Training: every multiply-accumulate of the matrix"
         " products and convolutions of one update, forward and backward, zeros included. Inference: synaptic events,"
@@ -255,6 +257,14 @@ def notes(results: dict[str, Any]) -> list[str]:
         " contradictions are between this and what the learner declares to use."
     )
     return [*text, *(f"[{key}] {REFERENCES[key]}" for key in keys)]
+
+
+def _waiting(results: dict[str, Any]) -> list[str]:
+    """A warning where other programs took the cores away; runs that do not know it are taken for undisturbed."""
+    part = max(row.get("waited_s", 0.0) / row["train_s"] for row in results["rows"])
+    if part < DISTURBED:
+        return []
+    return [f"Other programs ran: a training waited for a core for {100 * part:.0f} % of its time; times say little."]
 
 
 def _of_sequence(results: dict[str, Any]) -> str:

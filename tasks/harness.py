@@ -32,7 +32,7 @@ from tasks import TASKS, sequence
 from tasks.base import Task
 from tasks.checkpoint import load_tensors, save_tensors
 from tasks.energy import Energy, EnergyMeter, Inference, estimate, watch
-from tasks.metrics import Evaluation, PeakMemory, architecture, settle
+from tasks.metrics import Evaluation, PeakMemory, architecture, settle, waited_s
 from tasks.neurobench import neurobench
 from tasks.training import Budget, Training, from_json, to_json
 
@@ -102,6 +102,7 @@ class _Progress:
 
     seen: int = 0
     train_s: float = 0.0
+    waited_s: float = 0.0  # of train_s, for a core
     peak_mb: float = 0.0
     measured_j: float = 0.0  # by NVML; 0 without it
     val_accuracy: float = 0.0
@@ -123,6 +124,7 @@ def fit(training: Training, task: Task, run: Run) -> tuple[LearnerState, _Progre
     batches = sequence.stream_stages(task, n_samples, learner.batch_size, training.seed, progress.seen, altered)
     title = f"{run.manifest()['name']}, seed {training.seed}"
     last_checkpoint = start = time.perf_counter()
+    waited = waited_s()
     with Progress(title, budget.samples, "samples") as bar:
         for seen, batch in batches:
             measured = learner.update(state, batch)
@@ -134,6 +136,7 @@ def fit(training: Training, task: Task, run: Run) -> tuple[LearnerState, _Progre
                 continue
             settle(state)
             progress.train_s += time.perf_counter() - start
+            progress.waited_s += waited_s() - waited
             memory.pause()
             energy.pause()
             progress.peak_mb = max(progress.peak_mb, memory.peak)
@@ -146,6 +149,7 @@ def fit(training: Training, task: Task, run: Run) -> tuple[LearnerState, _Progre
             memory.resume()
             energy.resume()
             last_checkpoint = start = time.perf_counter()
+            waited = waited_s()
     if budget.patience:
         load_tensors(run.path / "best.safetensors", state)
     if task.stages:
@@ -192,6 +196,7 @@ def _of_training(training: Training, progress: _Progress) -> dict[str, Any]:
         "seen": progress.seen,
         "answers_seen": progress.best_seen if stops_early else progress.seen,
         "train_s": progress.train_s,
+        "waited_s": progress.waited_s,
         "samples_per_s": progress.seen / progress.train_s,
         "peak_mb": progress.peak_mb,
     }
@@ -271,7 +276,7 @@ def _load_checkpoint(run: Run, state: LearnerState) -> _Progress:
     progress = _Progress()
     if path.exists():
         header = load_tensors(path, state)
-        values = {f.name: f.type(header[f.name]) for f in dataclasses.fields(_Progress)}  # type: ignore[operator]
+        values = {f.name: f.type(header.get(f.name, f.default)) for f in dataclasses.fields(_Progress)}  # type: ignore[operator]
         progress = _Progress(**values)
     rows = [row for row in read_metrics(run.path) if row["seen"] <= progress.seen and row["split"] != "test"]
     write_whole(run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))

@@ -1,4 +1,4 @@
-"""What is measured of a learner: accuracy, confusions, work of inference, its layers, peak memory."""
+"""What is measured of a learner: accuracy, confusions, work of inference, its layers, peak memory, waiting."""
 
 import contextlib
 import resource
@@ -82,6 +82,13 @@ def settle(state: LearnerState) -> None:
     weights = state.weights  # a state that other processes change waits here
     for device in {weight.device for weight in weights.values() if weight.is_cuda}:
         torch.cuda.synchronize(device)
+
+
+def waited_s() -> float:
+    """Seconds that this thread was ready to run, and other programs had the cores (on Linux; elsewhere 0)."""
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 class PeakMemory:

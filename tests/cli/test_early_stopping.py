@@ -14,7 +14,7 @@ from tasks.metrics import architecture, evaluate
 
 TASK = digits.load()
 LEARNER = CounterCurrent(hidden=(40,))
-TIMES = ("train_s", "samples_per_s", "peak_mb")
+TIMES = ("train_s", "waited_s", "samples_per_s", "peak_mb")
 
 
 def opened(folder, patience, kind="training"):

@@ -1,7 +1,9 @@
-"""What is measured beside accuracy: how layers are written, memory of processes that a learner starts."""
+"""What is measured beside accuracy: how layers are written, memory of processes that a learner starts, waiting."""
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from neuro.learners.backprop import Backprop
 from neuro.learners.base import LearnerState
 from tasks import digits
-from tasks.metrics import PeakMemory, architecture
+from tasks.metrics import PeakMemory, architecture, waited_s
 
 TASK = digits.load()
 
@@ -45,3 +47,24 @@ def test_peak_memory_includes_processes_that_were_started():
         memory.pause()
         process.stdin.close()
     assert 60 < memory.peak < 100  # MB: the numbers, and Python itself
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_waiting_for_a_core_is_all_the_time_that_is_not_spent_on_it():
+    """Beside a process that keeps the one core busy, about half the time; what was not waited for was computed."""
+    cores = os.sched_getaffinity(0)
+    one = {min(cores)}
+    spin = f"import os; os.sched_setaffinity(0, {one}); print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline()
+            os.sched_setaffinity(0, one)
+            wall, busy, waited = time.perf_counter(), time.thread_time(), waited_s()
+            while time.perf_counter() < wall + 0.5:
+                pass
+            wall, busy, waited = time.perf_counter() - wall, time.thread_time() - busy, waited_s() - waited
+        finally:
+            os.sched_setaffinity(0, cores)
+            other.kill()
+    assert waited > 0.1 * wall
+    assert waited + busy == pytest.approx(wall, rel=0.05)

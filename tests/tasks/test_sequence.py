@@ -21,7 +21,7 @@ SPLIT = split_classes.load_digits()
 THREE = dataclasses.replace(PERMUTED, stages=PERMUTED.stages[:3])
 LEARNER = Backprop(hidden=(32,))
 SHARE = 1500  # samples for each task
-TIMES = ("train_s", "samples_per_s", "peak_mb")
+TIMES = ("train_s", "waited_s", "samples_per_s", "peak_mb")
 
 
 @pytest.fixture(autouse=True)

@@ -20,12 +20,13 @@ from neuro.files import write_whole
 from neuro.learners import LEARNERS
 from neuro.progress import Progress
 from neuro.runs import Run, fingerprint, lock
-from neuro.units import check, param
+from neuro.units import check, choice, param
 from simulations import tuning
 from simulations.recipes import named_learner, training
 from simulations.report import publish, write_report
 from simulations.tables import audit_table, print_tables
 from simulations.trainings import run_of, train_each
+from tasks.augment import AUGMENTATIONS
 from tasks.harness import Budget, Training, load_task, to_json
 from tasks.sequence import check_budget
 
@@ -47,6 +48,9 @@ class Compare:
     patience: int = param(
         "1", "evaluations without a better one that end a training, the best answers; 0: never", default=0, minimum=0
     )
+    augment: str = choice(
+        "how training images are altered; task: the task's own way", ("task", *AUGMENTATIONS), default="task"
+    )
     tune: int | None = param(
         "1", "trials of tuning for each learner, on the validation split; none: own settings", default=None, above=0
     )
@@ -65,7 +69,9 @@ def compare(task: str, options: Compare) -> None:
     names, plan, budget = _checked(task, options)
     out = options.out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}_compare_{task}_{_mark(names, plan, budget)}"
     # Missing or damaged data, and a budget that a sequence of tasks cannot have, end here, before anything is written.
-    check_budget(load_task(task), plan.budget.samples, budget.patience)
+    data = load_task(task)
+    check_budget(data, plan.budget.samples, budget.patience)
+    data.augmentation(budget.augment)
     _claim(out, plan, budget)
     print(f"comparison: {out}", flush=True)
     try:
@@ -93,7 +99,7 @@ def _checked(task: str, options: Compare) -> tuple[list[str], tuning.Plan, Budge
     names = list(dict.fromkeys(options.learners or LEARNERS))
     for name in names:
         check(named_learner(name))
-    budget = replace(training(task, names[0]).budget, patience=options.patience)
+    budget = replace(training(task, names[0]).budget, patience=options.patience, augment=options.augment)
     budget = replace(budget, samples=options.samples or budget.samples)
     if options.tune is None and options.tune_samples is not None:
         raise ValueError(f"--tune-samples {options.tune_samples} needs --tune N, the number of trials")
@@ -151,7 +157,10 @@ def _work(names: list[str], plan: tuning.Plan, budget: Budget, n_seeds: int, out
         for n_done, _ in enumerate(finished, 1):
             if plan.processes > 1:  # a process that is alone shows a bar of its own
                 bar.update(n_done)
-    return collect(plan, budget, tuned, runs, out) | {"audit": audit_table(learners, load_task(plan.task))}
+    task = load_task(plan.task)
+    altered = task.augmentation(budget.augment)
+    how = {"augment": altered.name if altered else "none", "audit": audit_table(learners, task)}
+    return collect(plan, budget, tuned, runs, out) | how
 
 
 def collect(

@@ -223,6 +223,7 @@ def notes(results: dict[str, Any]) -> list[str]:
             if is_sequence(results)
             else " deviation over seeds, on the test split, read once, after all else was fixed."
         ),
+        *_altered(results),
         f"Early stopping: after {budget['patience']} evaluations in a row (of {budget['evaluations']} in all) without"
         " a better validation accuracy; the weights of the best evaluation answer."
         if budget["patience"]
@@ -257,6 +258,11 @@ def notes(results: dict[str, Any]) -> list[str]:
         " contradictions are between this and what the learner declares to use."
     )
     return [*text, *(f"[{key}] {REFERENCES[key]}" for key in keys)]
+
+
+def _altered(results: dict[str, Any]) -> list[str]:
+    name = results.get("augment", "none")
+    return [] if name == "none" else [f"Training images are altered: {name} (tasks/augment.py)."]
 
 
 def _waiting(results: dict[str, Any]) -> list[str]:

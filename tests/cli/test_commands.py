@@ -39,6 +39,7 @@ BAD = [
     (["compare", "digits", "--tune-samples", "500"], "needs --tune N"),
     (["compare", "digits", "--tune", "3", "--tune-samples", "90000000"], "give less"),
     (["compare", "digits", "--patience", "-1"], "at least 0"),
+    (["compare", "digits", "--augment", "shif"], "did you mean 'shift'"),
     (["compare", "digits", "--processes", "0"], "above 0"),
     (["compare", "digits", "--processes", "10000"], "give at most"),
     (["compare", "digits", "--seeds", "0"], "above 0"),
@@ -160,12 +161,13 @@ def test_a_variant_stands_wherever_a_learner_does(monkeypatch, capsys, tmp_path)
     assert from_json(configuration) == dataclasses.replace(
         training("digits", "backprop-5x256"), budget=Budget(samples=500, evaluations=15)
     )
-    words = ["--learners", "backprop-5x256", "--samples", 500, "--patience", 2, "--out", "cmp"]
+    words = ["--learners", "backprop-5x256", "--samples", 500, "--patience", 2, "--augment", "shift", "--out", "cmp"]
     assert neuro(monkeypatch, "compare", "digits", *words) == 0
     results = json.loads((tmp_path / "cmp" / "results.json").read_text())
     assert [row["learner"] for row in results["rows"]] == list(results["learners"]) == ["backprop-5x256"]
     assert results["learners"]["backprop-5x256"]["kind"] == "backprop" and results["budget"]["patience"] == 2
-    assert "activation=&#x27;elu&#x27;" in (tmp_path / "cmp" / "report.html").read_text()
+    report = (tmp_path / "cmp" / "report.html").read_text()
+    assert "activation=&#x27;elu&#x27;" in report and "images are altered: shift" in report
 
 
 def test_the_report_of_twenty_learners_keeps_its_width(tmp_path):

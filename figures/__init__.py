@@ -11,6 +11,7 @@ FIGURES: dict[str, str] = {
     "cortical_microcircuit": "figures.cortical_microcircuit",
     "counter_current_autoencoder": "figures.counter_current_autoencoder",
     "cuba": "figures.cuba",
+    "event_frames": "figures.event_frames",
     "izhikevich_network": "figures.izhikevich_network",
     "izhikevich_patterns": "figures.izhikevich_patterns",
     "lif_fi_curve": "figures.lif_fi_curve",

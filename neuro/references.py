@@ -104,6 +104,15 @@ REFERENCES = {
     "2021:1312-1321. doi:10.1109/CVPRW53098.2021.00144. Defaults of the program in SensorsINI/v2e",
     "lichtsteiner2008": "Lichtsteiner P, Posch C, Delbruck T (2008). A 128x128 120 dB 15 us latency asynchronous "
     "temporal contrast vision sensor. IEEE Journal of Solid-State Circuits 43(2):566-576. doi:10.1109/JSSC.2007.914337",
+    "zhu2019": "Zhu AZ, Yuan L, Chaney K, Daniilidis K (2019). Unsupervised event-based learning of optical flow, "
+    "depth, and egomotion. CVPR 2019:989-997. doi:10.1109/CVPR.2019.00108",
+    "lagorce2017": "Lagorce X, Orchard G, Galluppi F, Shi BE, Benosman RB (2017). HOTS: a hierarchy of event-based "
+    "time-surfaces for pattern recognition. IEEE TPAMI 39(7):1346-1359. doi:10.1109/TPAMI.2016.2574707",
+    "delbruck2008": "Delbruck T (2008). Frame-free dynamic digital vision. Proceedings of the International Symposium "
+    "on Secure-Life Electronics, Tokyo:21-26. The filter: "
+    "https://sourceforge.net/p/jaer/wiki/filt.net.sf.jaer.eventprocessing.filter.BackgroundActivityFilter/",
+    "lenz2021": "Lenz G et al. (2021). Tonic: event-based datasets and transformations. doi:10.5281/zenodo.5079802. "
+    "Program: neuromorphs/tonic, version 1.7.0",
     "flash1985": "Flash T, Hogan N (1985). The coordination of arm movements: an experimentally confirmed mathematical "
     "model. Journal of Neuroscience 5(7):1688-1703. doi:10.1523/JNEUROSCI.05-07-01688.1985",
     "alpaydin1998": "Alpaydin E, Kaynak C (1998). Optical recognition of handwritten digits. UCI Machine Learning "
@@ -307,6 +316,9 @@ REFERENCES = {
     "Research Bulletin 50(5-6):303-304. doi:10.1016/S0361-9230(99)00161-6",
     "pereznieves2021": "Perez-Nieves N, Goodman DFM (2021). Sparse spiking gradient descent. NeurIPS 2021. "
     "https://arxiv.org/abs/2105.08810",
+    "pereznieves2021b": "Perez-Nieves N, Leung VCH, Dragotti PL, Goodman DFM (2021). Neural heterogeneity promotes "
+    "robust learning. Nature Communications 12:5791. doi:10.1038/s41467-021-26022-3. Numbers from the program in "
+    "npvoid/neural_heterogeneity",
     "wunderlich2021": "Wunderlich TC, Pehle C (2021). Event-based backpropagation can compute exact gradients for "
     "spiking neural networks. Scientific Reports 11:12829. doi:10.1038/s41598-021-91786-z",
     "fang2023": "Fang W, Chen Y, Ding J, et al. (2023). SpikingJelly: an open-source machine learning infrastructure "

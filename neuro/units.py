@@ -58,8 +58,11 @@ def reference() -> Any:
 
 
 def decay(dt: float, tau: Any) -> Any:
-    """exp(-dt / tau): what is left after dt (ms) of what decays with tau (ms, a number or one a neuron)."""
-    return np.exp(-dt / np.asarray(tau))
+    """exp(-dt / tau): what is left after dt (ms) of what decays with tau (ms, a number or one a neuron).
+
+    Of a tensor it is a tensor: time constants can be learned.
+    """
+    return (-dt / tau).exp() if hasattr(tau, "exp") else np.exp(-dt / np.asarray(tau))
 
 
 def check(instance: object) -> None:
@@ -76,7 +79,7 @@ def _check_value(name: str, value: Any, metadata: Any) -> None:
         if value not in options:
             raise ValueError(f"{name} = {value!r}: {unknown('option', value, options)}")
         return
-    numbers = np.asarray(value)
+    numbers = np.asarray(value.detach() if hasattr(value, "detach") else value)
     if numbers.dtype.kind not in "iuf":
         return
     unit = "" if metadata["unit"] == "1" else f" {metadata['unit']}"

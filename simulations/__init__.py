@@ -11,6 +11,7 @@ SIMULATIONS: dict[str, str] = {
     "cortical_microcircuit": "simulations.cortical_microcircuit",
     "counter_current_autoencoder": "simulations.counter_current_autoencoder",
     "cuba": "simulations.cuba",
+    "event_frames": "simulations.event_frames",
     "izhikevich_network": "simulations.izhikevich_network",
     "izhikevich_patterns": "simulations.izhikevich_patterns",
     "lif_fi_curve": "simulations.lif_fi_curve",

@@ -71,15 +71,13 @@ def export_run(path: str, target: Path, options: Export) -> str:
     if run.manifest().get("kind") != "training":
         raise ValueError(f"{path} is no training; only trained networks are exported")
     training = from_json(run.manifest()["configuration"])
-    if not hasattr(training.learner, "network"):
+    if not hasattr(training.learner, "as_network"):
         raise ValueError(f"the learner {training.name!r} has no spiking network that NIR could hold; train 'bptt'")
     task = load_task(training.task)
     state = training.learner.init(told(task, training.budget.samples), training.seed)
     load_tensors(run.path / "checkpoint.safetensors", state)
-    net = training.learner.network(state.problem)
     graph = to_nir(
-        net,
-        {name: state.weights[name].detach() for name in (projection.name for projection in net.projections)},
+        *training.learner.as_network(state),
         step=options.step or None,
         discretisation=options.discretisation,
         units=options.units,

@@ -19,6 +19,8 @@ from neuro.learners.liquid_state_machine import LiquidStateMachine
 from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
+from neuro.learners.recurrent_bptt import RecurrentBPTT
+from neuro.learners.spiking_cnn import SpikingCNN
 from neuro.learners.spiking_mlp import SpikingMLP
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
 from neuro.units import unknown
@@ -31,6 +33,8 @@ BUDGETS = {
     "cifar10": Budget(samples=1_350_000, evaluations=30),  # 30 passes over 45,000 images
     "nmnist": Budget(samples=108_000, evaluations=4),  # 2 passes over 54,000 recordings of 315 steps
     "nmnist-saccades": Budget(samples=108_000, evaluations=4),
+    "nmnist-frames": Budget(samples=540_000, evaluations=10),  # 10 passes over 54,000 images
+    "nmnist-saccades-frames": Budget(samples=540_000, evaluations=10),
     "shd": Budget(samples=1_140_000, evaluations=15),  # 150 passes over some 7,600 recordings
     "ssc": Budget(samples=4_530_000, evaluations=15),  # 60 passes over 75,466
     "fsdd": Budget(samples=243_000, evaluations=15),  # 100 passes over 2,430
@@ -49,8 +53,11 @@ VARIANTS: dict[str, Any] = {
     "forward-forward-wide": ForwardForward(
         hidden=(1000, 1000), lr_softmax=3e-4, dropout=0.2, precision="bfloat16", batch_size=128
     ),
+    "bptt-alif": RecurrentBPTT(neuron="alif"),
+    "bptt-heterogeneous": RecurrentBPTT(tau_shape=3.0, learn_tau=True),
     "cascaded-forward-dfa": CascadedForward(blocks="dfa"),
     "counter-current-cnn-bfloat16": CounterCurrentCNN(dtype="bfloat16"),
+    "spiking-cnn-bfloat16": SpikingCNN(precision="bfloat16"),
     "noprop-dt-bfloat16": NoProp(precision="bfloat16", draws=16),
     "noprop-backprop-bfloat16": NoPropBackprop(precision="bfloat16", draws=16),
     "noprop-ct-bfloat16": NoPropCT(precision="bfloat16", steps=10, draws=16),

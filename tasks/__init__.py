@@ -1,6 +1,18 @@
 """The registry of tasks: name -> function that loads it."""
 
-from tasks import cifar10, digits, five_datasets, mnist, nmnist, permuted, rotated, saccades, shd, split_classes
+from tasks import (
+    cifar10,
+    digits,
+    event_images,
+    five_datasets,
+    mnist,
+    nmnist,
+    permuted,
+    rotated,
+    saccades,
+    shd,
+    split_classes,
+)
 
 TASKS = {
     "digits": digits.load,
@@ -8,6 +20,8 @@ TASKS = {
     "cifar10": cifar10.load,
     "nmnist": nmnist.load,
     "nmnist-saccades": saccades.load,
+    "nmnist-frames": event_images.load_nmnist,
+    "nmnist-saccades-frames": event_images.load_saccades,
     "shd": shd.SHD.load,
     "ssc": shd.SSC.load,
     "fsdd": shd.FSDD.load,

@@ -19,7 +19,9 @@ from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
 from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
 from neuro.learners.pepita import PEPITA
+from neuro.learners.recurrent_bptt import RecurrentBPTT
 from neuro.learners.sparse_bptt import SparseBPTT
+from neuro.learners.spiking_cnn import SpikingCNN
 from neuro.learners.spiking_mlp import SpikingMLP
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
 from neuro.learners.truncated_time import OTTT, SLTT, TruncatedBPTT
@@ -27,6 +29,7 @@ from neuro.learners.truncated_time import OTTT, SLTT, TruncatedBPTT
 LEARNERS = {
     "backprop": Backprop,
     "bptt": BPTT,
+    "bptt-recurrent": RecurrentBPTT,
     "sparse-bptt": SparseBPTT,
     "eventprop": EventProp,
     "truncated-bptt": TruncatedBPTT,
@@ -49,6 +52,7 @@ LEARNERS = {
     "pepita": PEPITA,
     "eprop": EProp,
     "spiking-mlp": SpikingMLP,
+    "spiking-cnn": SpikingCNN,
     "lsm": LiquidStateMachine,
     "stdp-wta": STDPWinnerTakeAll,
     "delays": Delays,

@@ -95,8 +95,12 @@ class BPTT:
         record = torch_dense.run(job, spike_function(self.surrogate, self.slope))
         return record.traces["readout.output"].mean(0), record
 
+    def as_network(self, state: LearnerState) -> tuple[Network, dict[str, Tensor]]:
+        """The network that answers, which any backend runs, and its weights. Scores are means of "readout.output"."""
+        return self.network(state.problem), {name: weight.detach() for name, weight in state.weights.items()}
+
     def network(self, problem: Problem) -> Network:
-        """The network that is trained; it runs on any backend."""
+        """The network that is trained."""
         cell = vary(lif_delta.NORMALISED, source=self.source, tau_m=self.tau_m, v_th=self.v_th)
         readout = vary(leaky_integrator.NORMALISED, source=self.source, tau_m=self.tau_m)
         populations = [Population("input", problem.n_inputs, Source())]

@@ -141,7 +141,7 @@ class Delays:
         state.counts += Counts(found.n_spikes, found.n_events)
         return delay_layers.summed_shares(torch.from_numpy(found.v_TBC)).float()
 
-    def network(self, state: LearnerState) -> tuple[Network, dict[str, Synapses]]:
+    def as_network(self, state: LearnerState) -> tuple[Network, dict[str, Synapses]]:
         """The network that answers, and its weights.
 
         Its input takes what `entering` makes of samples; `summed_shares` of its "readout.output" are the scores.

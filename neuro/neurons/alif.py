@@ -55,7 +55,8 @@ def adaptive_lif_step(s, x, c):
     spike = heaviside(v - (c.v_th + a))
     fired = spike > 0.5
     refrac = where(fired, c.t_ref, where(free, s.refrac, s.refrac - c.dt))
-    return spike, AdaptiveLIFState(where(fired, c.v_reset, v), i_syn, where(fired, a + c.beta, a), refrac)
+    a = a + c.beta * spike  # a product, so that a surrogate's gradient knows what a spike costs later
+    return spike, AdaptiveLIFState(where(fired, c.v_reset, v), i_syn, a, refrac)
 
 
 @dataclass(frozen=True, eq=False)

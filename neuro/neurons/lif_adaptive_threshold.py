@@ -1,16 +1,18 @@
-"""Leaky integrate-and-fire neuron with delta synapses and a threshold that adapts over hours.
+"""Leaky integrate-and-fire neuron with delta synapses and a threshold that adapts, within a second or over hours.
 
     tau_m dv/dt = -(v - v_rest) + r_m i_ext      a spike of weight w (mV) arrives:  v <- v + w
     tau_theta dtheta/dt = -theta
     v >= v_th + theta:  spike, theta <- theta + theta_plus, v <- v_reset, held there for t_ref; what arrives
                         meanwhile is lost
 
-A step: exact flow over dt, add arrivals, threshold, reset. The threshold decays in refractoriness too. It is
-homeostasis: a neuron that fires often is harder to excite from then on, and leaves input to others.
+A step: exact flow over dt, add arrivals, threshold, reset. The threshold decays in refractoriness too. Over hours it is
+homeostasis: a neuron that fires often is harder to excite from then on, and leaves input to others. Over a second, this
+is the neuron of alif.py without the synaptic current.
 
-References: diehl2015 (adaptive threshold, set), rotter1999 (exact integration).
+References: diehl2015 (adaptive threshold, set), bellec2018 (set), rotter1999 (exact integration).
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -48,7 +50,8 @@ def threshold_lif_step(s, x, c):
     spike = heaviside(v - (c.v_th + theta))
     fired = spike > 0.5
     refrac = where(fired, c.t_ref, where(free, s.refrac, s.refrac - c.dt))
-    return spike, ThresholdLIFState(where(fired, c.v_reset, v), where(fired, theta + c.theta_plus, theta), refrac)
+    theta = theta + c.theta_plus * spike  # a product, so that a surrogate's gradient knows what a spike costs later
+    return spike, ThresholdLIFState(where(fired, c.v_reset, v), theta, refrac)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,4 +109,12 @@ DIEHL_COOK = ThresholdLIF(
     source="diehl2015",
 )  # fmt: skip
 
-SETS = {"DIEHL_COOK": DIEHL_COOK}
+# IGITUGraz/LSNN-official, sequential MNIST, in units of its threshold, 0.01 V: a spike raises that by
+# beta (1 - exp(-1 ms / tau_a)), beta = 1.8 V; 5 steps of 1 ms of refractoriness. Their current lasts one step, as here.
+# Deviation: a spike subtracts v_th from v there, and v runs on in refractoriness.
+BELLEC_2018 = ThresholdLIF(
+    tau_m=20.0, tau_theta=700.0, theta_plus=-180.0 * math.expm1(-1.0 / 700.0), r_m=1.0, v_rest=0.0, v_th=1.0,
+    v_reset=0.0, t_ref=5.0, i_ext=0.0, source="bellec2018",
+)  # fmt: skip
+
+SETS = {"DIEHL_COOK": DIEHL_COOK, "BELLEC_2018": BELLEC_2018}

@@ -128,8 +128,8 @@ def test_compare_writes_its_results_and_goes_on_with_the_same_folder(monkeypatch
     assert neuro(monkeypatch, *words) == 0
     first = json.loads((tmp_path / "cmp" / "results.json").read_text())
     (row,) = first["rows"]
-    keys = """learner seed test_accuracy val_accuracy seen answers_seen train_s waited_s samples_per_s peak_mb architecture
-        n_weights spikes_per_sample synaptic_events_per_sample energy training_j_per_sample training_j
+    keys = """learner seed test_accuracy val_accuracy seen answers_seen train_s waited_s samples_per_s peak_mb
+        architecture n_weights spikes_per_sample synaptic_events_per_sample energy training_j_per_sample training_j
         inference_j_per_sample inference_j uses threads run footprint_bytes connection_sparsity activation_sparsity
         macs_per_sample acs_per_sample loihi_j_per_sample"""
     assert set(keys.split()) == set(row)

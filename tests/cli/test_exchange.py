@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from neuro.learners.backprop import Backprop
 from neuro.learners.bptt import BPTT
+from neuro.learners.recurrent_bptt import RecurrentBPTT
 from simulations import cli, exchange
 from tasks import digits
 from tasks.harness import Budget, Training, open_training, train
@@ -20,18 +22,23 @@ def neuro(monkeypatch, *words):
     return 0
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    learner = BPTT(hidden=(32,), tau_m=5.0)
-    training = Training("digits", "bptt", learner, Budget(samples=4000, evaluations=1))
-    made = open_training(training, "digits_bptt", tmp_path_factory.mktemp("runs"))
+def trained(learner, folder):
+    made = open_training(Training("digits", "net", learner, Budget(samples=4000, evaluations=1)), "net", folder)
     train(made)
     return made
 
 
-def test_a_trained_network_comes_back_with_the_same_accuracy(run, tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return trained(BPTT(hidden=(32,), tau_m=5.0), tmp_path_factory.mktemp("runs"))
+
+
+@pytest.mark.parametrize("is_recurrent", [False, True])
+def test_a_trained_network_comes_back_with_the_same_accuracy(run, is_recurrent, tmp_path, monkeypatch, capsys):
+    if is_recurrent:
+        run = trained(RecurrentBPTT(hidden=(32,), tau_m=5.0), tmp_path / "runs")
     assert neuro(monkeypatch, "export", run.path, tmp_path / "net.nir") == 0
-    assert "6 nodes" in capsys.readouterr().out
+    assert f"{8 if is_recurrent else 6} nodes" in capsys.readouterr().out
     n_test = len(digits.load().test.labels)
     assert neuro(monkeypatch, "import", tmp_path / "net.nir", "--task", "digits", "--samples", n_test) == 0
     said = capsys.readouterr().out
@@ -53,6 +60,12 @@ def test_scores_are_those_of_the_learner(run, tmp_path):
     wanted = learner.predict(state, inputs).numpy()
     found = exchange.scores(imported, "input", "readout", inputs, task.problem.n_steps * task.problem.dt)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)  # float32, summed in another order
+
+
+def test_a_learner_without_a_spiking_network_is_refused(tmp_path, monkeypatch, capsys):
+    run = trained(Backprop(hidden=(8,)), tmp_path / "runs")
+    assert neuro(monkeypatch, "export", run.path, tmp_path / "net.nir") == 2
+    assert "no spiking network" in capsys.readouterr().err
 
 
 BAD = [

@@ -31,7 +31,11 @@ def manifest(run: Path) -> dict:
 def results(run: Path) -> dict:
     """What must not depend on interruptions: weights, curve and results, but not seconds and memory."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    final = {k: v for k, v in manifest(run)["results"].items() if k not in ("train_s", "waited_s", "samples_per_s", "peak_mb")}
+    final = {
+        k: v
+        for k, v in manifest(run)["results"].items()
+        if k not in ("train_s", "waited_s", "samples_per_s", "peak_mb")
+    }
     curve = [{k: v for k, v in row.items() if k != "train_s"} for row in rows]
     return {"weights": _tensors(run), "curve": curve, "results": final}
 

@@ -46,10 +46,12 @@ def test_nothing_contradicts_what_a_learner_declares(name):
 EXPECTED = {
     "backprop": ("yes", "yes", "yes", "yes", "yes", "no time"),
     "bptt": ("yes", "yes", "yes", "yes", "yes", "yes"),
+    "bptt-recurrent": ("yes", "yes", "yes", "yes", "yes", "yes"),
     "truncated-bptt": ("yes", "yes", "yes", "yes", "yes", "no"),
     "sltt": ("yes", "yes", "yes", "yes", "yes", "no"),
     "ottt": ("yes", "yes", "yes", "yes", "yes", "no"),
     "spiking-mlp": ("yes", "yes", "yes", "yes", "yes", "yes"),
+    "spiking-cnn": ("yes", "yes", "yes", "yes", "yes", "yes"),
     "feedback-alignment": ("yes", "no", "yes", "yes", "yes", "no time"),
     "direct-feedback-alignment": ("yes", "no", "yes", "yes", "no", "no time"),
     "pepita": ("yes", "no", "yes", "yes", "no", "no time"),

@@ -25,6 +25,7 @@ SHORT = {
     "cortical_microcircuit": {"scale": 0.02, "duration": 400.0, "settle": 100.0},
     "counter_current_autoencoder": {"samples": 1000, "points": 4},
     "cuba": {"duration": 400.0},
+    "event_frames": {"images": "digits", "number": 7},
     "izhikevich_network": {"duration": 1200.0},
     "izhikevich_patterns": {"duration": 160.0},
     "lif_fi_curve": {"duration": 200.0, "n_currents": 21},

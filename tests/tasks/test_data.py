@@ -46,8 +46,9 @@ def fake_mnist(tmp_path, monkeypatch):
     return tmp_path / "mnist"
 
 
-# Of events: test_nmnist.py, test_event_splits.py, test_shd.py. Sequences: test_continual_tasks.py.
-EVENTS = {"nmnist", "nmnist-saccades", "shd", "ssc", "fsdd"}
+# Of events: test_nmnist.py, test_event_splits.py, test_shd.py. Images of them: test_event_images.py.
+# Sequences: test_continual_tasks.py.
+EVENTS = {"nmnist", "nmnist-saccades", "nmnist-frames", "nmnist-saccades-frames", "shd", "ssc", "fsdd"}
 STATIC = [name for name in TASKS if name not in SEQUENCES and name not in EVENTS]
 
 

@@ -19,7 +19,9 @@ References: li2025 (sections on continuous time and flow matching; hyper-paramet
 kingma2015 (Adam), loshchilov2017 (the rate falls with a cosine over the budget).
 Deviations: 50 steps in an answer (paper: 1,000), which in CT follow the exact posterior (paper: an Euler step). FM has
 no noise around the line from z_0 to u_y, and p by distance for every embedding (paper: a small noise; a linear map).
-The rate falls (paper: constant). Those of neuro.learners.denoising_block, noise_schedule and label_embedding.
+The rate falls (paper: constant). In CT it starts at 3e-4 (paper: 1e-3): SNR' is up to 149, and at 1e-3 the softmax of v
+was driven to one class for good in two of three seeds on MNIST. Those of neuro.learners.denoising_block,
+noise_schedule and label_embedding.
 """
 
 from dataclasses import dataclass
@@ -53,7 +55,7 @@ class NoPropCT:
     embedding: str = choice("embedding of the labels", label_embedding.EMBEDDINGS, default="one-hot")
     embedding_size: int = param("1", "components of a learned embedding", default=20, minimum=1)
     eta: float = param("1", "weight of the denoising loss", default=1.0, above=0)
-    lr: float = param("1", "learning rate at the start (Adam)", default=1e-3, above=0, search=(1e-4, 1e-2))
+    lr: float = param("1", "learning rate at the start (Adam)", default=3e-4, above=0, search=(1e-4, 1e-2))
     weight_decay: float = param("1", "decay of the weights, added to the gradient", default=1e-3, minimum=0)
     shift: int = param("px", "largest random shift of training images; the paper has none", default=0, minimum=0)
     steps: int = param("1", "steps of an answer, S", default=50, minimum=1)

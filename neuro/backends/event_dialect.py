@@ -4,13 +4,12 @@
 times as much.
 """
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
 from neuro.backends.fast_exp import exp
 from neuro.backends.intrinsics import inner, kept
+from neuro.dialect import rebind
 from neuro.poisson import hash_bits
 
 
@@ -116,66 +115,49 @@ def _deliver_share(ids, start, n, row, stride, place, sent, target, arrivals, w,
     return events
 
 
-PLAIN, UNIFORM, SHARE, LEARNING = range(4)  # ways to deliver
+deliver = _deliver  # in the two functions below; copies have another one
 
 
-def receiver_of_neurons(way, learning: Any = None):
-    """A function that delivers what arrives in a step from a population that is simulated, by all its threads.
-
-    way: a number, for numba does not find on disk what has closed over a function. learning: a rule's own `_deliver`.
-    """
-
-    @kept
-    def receive(step, history, fired, depth, size, parts, thread, n_threads, delays, row, *rest):
-        events, stride = 0, delays.shape[0] * n_threads
-        for g in range(delays.shape[0]):
-            sent = step - delays[g]
-            slot = sent % depth
-            for part in range(n_threads):
-                n = fired[part, slot]
-                if n > 0:
-                    start, place = slot * size + parts[part], g * n_threads + thread
-                    if way == PLAIN:
-                        events += _deliver(history, start, n, row, stride, place, sent, *rest)
-                    elif way == UNIFORM:
-                        events += _deliver_uniform(history, start, n, row, stride, place, sent, *rest)
-                    elif way == SHARE:
-                        events += _deliver_share(history, start, n, row, stride, place, sent, *rest)
-                    else:
-                        events += learning(history, start, n, row, stride, place, sent, *rest)
-        return events
-
-    return receive
-
-
-def receiver_of_events(way, learning: Any = None):
-    """As `receiver_of_neurons`, for spikes that are given: units[offsets[step - base]] and those after it."""
-
-    @kept
-    def receive(step, units, offsets, base, thread, n_threads, delays, row, *rest):
-        events, stride = 0, delays.shape[0] * n_threads
-        for g in range(delays.shape[0]):
-            sent = step - delays[g]
-            start = offsets[sent - base]
-            n = offsets[sent - base + 1] - start
+def receive_from_neurons(step, history, fired, depth, size, parts, thread, n_threads, delays, row, *rest):
+    """Deliver what arrives in a step from a population that is simulated, by all its threads."""
+    events, stride = 0, delays.shape[0] * n_threads
+    for g in range(delays.shape[0]):
+        sent = step - delays[g]
+        slot = sent % depth
+        for part in range(n_threads):
+            n = fired[part, slot]
             if n > 0:
                 place = g * n_threads + thread
-                if way == PLAIN:
-                    events += _deliver(units, start, n, row, stride, place, sent, *rest)
-                elif way == UNIFORM:
-                    events += _deliver_uniform(units, start, n, row, stride, place, sent, *rest)
-                elif way == SHARE:
-                    events += _deliver_share(units, start, n, row, stride, place, sent, *rest)
-                else:
-                    events += learning(units, start, n, row, stride, place, sent, *rest)
-        return events
-
-    return receive
+                events += deliver(history, slot * size + parts[part], n, row, stride, place, sent, *rest)
+    return events
 
 
-from_neurons, from_events = receiver_of_neurons(PLAIN), receiver_of_events(PLAIN)
-from_neurons_uniform, from_events_uniform = receiver_of_neurons(UNIFORM), receiver_of_events(UNIFORM)
-from_neurons_share, from_events_share = receiver_of_neurons(SHARE), receiver_of_events(SHARE)
+def receive_from_events(step, units, offsets, base, thread, n_threads, delays, row, *rest):
+    """As `receive_from_neurons`, for spikes that are given: units[offsets[step - base]] and those after it."""
+    events, stride = 0, delays.shape[0] * n_threads
+    for g in range(delays.shape[0]):
+        sent = step - delays[g]
+        start = offsets[sent - base]
+        n = offsets[sent - base + 1] - start
+        if n > 0:
+            events += deliver(units, start, n, row, stride, g * n_threads + thread, sent, *rest)
+    return events
+
+
+def receiver(receive, deliver, name):
+    """A compiled copy of one of the two, with a way to deliver like `_deliver`. name: tells copies apart on disk.
+
+    A closure would do but for numba, which never finds on disk what has closed over a function.
+    """
+    return kept(rebind(receive, {"dialect": name, "deliver": deliver}))
+
+
+from_neurons = receiver(receive_from_neurons, _deliver, "plain")
+from_neurons_uniform = receiver(receive_from_neurons, _deliver_uniform, "uniform")
+from_neurons_share = receiver(receive_from_neurons, _deliver_share, "share")
+from_events = receiver(receive_from_events, _deliver, "plain")
+from_events_uniform = receiver(receive_from_events, _deliver_uniform, "uniform")
+from_events_share = receiver(receive_from_events, _deliver_share, "share")
 
 _hash = njit(inline="always")(hash_bits)
 

@@ -106,6 +106,7 @@ def test_interrupt_is_noted_and_resumed(undisturbed, tmp_path):
     assert results(run) == results(undisturbed)
 
 
+@pytest.mark.slow
 def test_two_runs_started_at_once_do_not_disturb_each_other(undisturbed, tmp_path):
     processes = [start([*RECIPE, "--out", str(tmp_path)]) for _ in range(2)]
     assert [process.wait(120) for process in processes] == [0, 0]

@@ -60,9 +60,9 @@ def test_learning_changes_every_weight(learner):
 
 
 def test_beats_chance_on_samples_it_never_saw(learner):
-    """Chance is 10 %. 20,000 samples bring every learner far above it; 70 % leaves room for none that fails."""
-    state = learn(learner, learner.init(TASK.problem, 0), 20_000)
-    assert evaluate(learner, state, TASK.test).accuracy > 0.7
+    """Chance is 10 %. 12,000 samples bring every learner far above it; 65 % leaves room for none that fails."""
+    state = learn(learner, learner.init(TASK.problem, 0), 12_000)
+    assert evaluate(learner, state, TASK.test).accuracy > 0.65
 
 
 def test_goes_on_with_the_same_bits_after_save_and_load(learner, tmp_path):

@@ -99,6 +99,7 @@ def test_plastic_liquids_go_on_with_the_same_bits(plasticity, tmp_path):
     assert torch.equal(learner.predict(second, inputs), learner.predict(whole, inputs))
 
 
+@pytest.mark.slow
 def test_only_a_plastic_liquid_changes_and_its_weights_keep_their_signs():
     for name, plasticity in PLASTICITIES.items():
         learner = dataclasses.replace(SMALL, plasticity=name)

@@ -22,7 +22,7 @@ SHORT = {
     "astrocyte_calcium": {"duration": 120_000.0, "step": 10.0, "n_drives": 5},
     "brunel": {"scale": 0.1, "duration": 700.0},
     "coba": {"duration": 400.0},
-    "cortical_microcircuit": {"scale": 0.02, "duration": 400.0, "settle": 100.0},
+    "cortical_microcircuit": {"scale": 0.01, "duration": 200.0, "settle": 50.0},
     "counter_current_autoencoder": {"samples": 1000, "points": 4},
     "cuba": {"duration": 400.0},
     "event_frames": {"images": "digits", "number": 7},
@@ -34,7 +34,7 @@ SHORT = {
     "song_abbott": {"duration": 4000.0, "every": 500.0},
     "stdp_window": {"spacing": 20.0},
     "tripartite_synapse": {"duration": 40_000.0, "synapses": 10},
-    "update_cost": {"size": 500, "n_drives": 3, "duration": 200.0, "settle": 50.0, "repeats": 1},
+    "update_cost": {"size": 200, "n_drives": 2, "duration": 100.0, "settle": 50.0, "repeats": 1},
 }
 
 

@@ -7,6 +7,7 @@ from figures.update_cost import costs, crossing
 from simulations import update_cost
 from simulations.run import run_simulation
 
+pytestmark = pytest.mark.slow  # a short run is among those of test_run_simulation.py
 RECIPE = update_cost.Recipe(n_drives=3, repeats=2)
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.saccades import draw_polarities
 from neuro.runs import read_manifest, read_record
 
-COLOURS = (style.BLUE, style.VERMILION)
 WIDE = 4  # panels a row
 STAGES = {"noisy_CYX": "with noise", "cleaned_CYX": "background filtered", "rested_CYX": "and bursts filtered"}
 
@@ -28,28 +26,22 @@ def draw(run: Path) -> Figure:
         titles = [
             [f"counts from {t:g} ms" for t in times["count"]],
             [f"voxels around {t:g} ms" for t in times["voxel"]],
+            [f"surface at {t:g} ms" for t in times["surface"]],
         ]
-        titles.append([f"surface at {t:g} ms" for t in times["surface"]])
         for row, name in enumerate(("counts_KCYX", "voxels_KCYX", "surfaces_KCYX")):
             full = record[name].max() if name == "surfaces_KCYX" else np.quantile(record[name], 0.99)
             for ax, image_CYX, title in zip(panels[row], record[name], titles[row], strict=False):
-                draw_image(ax, image_CYX, full, title)
+                draw_polarities(ax, image_CYX, full)
+                ax.set_title(title)
         for ax, (name, title), (own, noise) in zip(panels[3], STAGES.items(), record["origins"], strict=False):
-            draw_image(ax, record[name], np.quantile(record["noisy_CYX"], 0.99), f"{title}: {own} + {noise}")
+            draw_polarities(ax, record[name], np.quantile(record["noisy_CYX"], 0.99))
+            ax.set_title(f"{title}: {own} + {noise}")
         panels[0, -1].imshow(record["image_YX"], cmap="Greys")
         panels[0, -1].set(title="the image", xlabel="column (px)", ylabel="row (px)")
         for ax in (panels[2, -1], panels[3, -1]):
             ax.remove()
         style.caption(figure, what(configuration), run)
     return figure
-
-
-def draw_image(ax: Axes, image_CYX: np.ndarray, full: float, title: str) -> None:
-    """White at 0; the more of a polarity, the more of its colour, all of it from `full` on."""
-    inks = 1.0 - np.array([to_rgb(colour) for colour in COLOURS]).reshape(2, 1, 1, 3)
-    paper = (1.0 - np.minimum(image_CYX[..., None] / full, 1.0) * inks).prod(0)
-    ax.imshow(paper, interpolation="nearest")
-    ax.set(xlabel="column (px)", ylabel="row (px)", title=title)
 
 
 def what(configuration: dict[str, Any]) -> str:

@@ -54,10 +54,14 @@ def events(record: dict[str, np.ndarray], part: str) -> tuple[np.ndarray, np.nda
 
 
 def draw_counts(ax: Axes, units: np.ndarray, field: int) -> None:
-    """White without events; the more of a polarity, the more of its colour."""
-    counts = np.bincount(units, minlength=2 * field**2).reshape(2, field, field, 1)
+    """Events of each pixel."""
+    draw_polarities(ax, np.bincount(units, minlength=2 * field**2).reshape(2, field, field), DENSE)
+
+
+def draw_polarities(ax: Axes, image_CYX: np.ndarray, full: float) -> None:
+    """White at 0; the more of a polarity (C: OFF, ON), the more of its colour, all of it from `full` on."""
     inks = 1.0 - np.array([to_rgb(colour) for colour in COLOURS]).reshape(2, 1, 1, 3)
-    paper = (1.0 - np.minimum(counts / DENSE, 1.0) * inks).prod(0)
+    paper = (1.0 - np.minimum(image_CYX[..., None] / full, 1.0) * inks).prod(0)
     ax.imshow(paper, interpolation="nearest")
     ax.set(xlabel="column (px)", ylabel="row (px)")
 

@@ -1,5 +1,6 @@
 """Modules of generated source, saved under a name that is a hash of all that they depend on, and imported."""
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -17,7 +18,7 @@ def load(prefix: str, lines: list[str], depends_on: list[Any]) -> ModuleType:
     source = "\n".join(lines) + "\n"
     digest = hashlib.sha256(source.encode())
     for thing in depends_on:
-        digest.update(inspect.getsource(thing).encode())
+        digest.update(_source(thing))
     name = f"{prefix}_{digest.hexdigest()[:24]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -33,3 +34,9 @@ def load(prefix: str, lines: list[str], depends_on: list[Any]) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@functools.cache
+def _source(thing: Any) -> bytes:
+    """The source of what is loaded, read once a process: a network may be simulated thousands of times."""
+    return inspect.getsource(thing).encode()

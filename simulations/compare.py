@@ -51,6 +51,11 @@ class Compare:
     augment: str = choice(
         "how training images are altered; task: the task's own way", ("task", *AUGMENTATIONS), default="task"
     )
+    precision: str = choice(
+        "of the factors of matrix products, in all learners that let one choose; own: as each is set",
+        ("own", "float32", "bfloat16"),
+        default="own",
+    )
     tune: int | None = param(
         "1", "trials of tuning for each learner, on the validation split; none: own settings", default=None, above=0
     )
@@ -66,8 +71,9 @@ class Compare:
 
 def compare(task: str, options: Compare) -> None:
     """Train what is missing, then print the tables and write results.json, figures and report.html."""
-    names, plan, budget = _checked(task, options)
-    out = options.out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}_compare_{task}_{_mark(names, plan, budget)}"
+    learners, plan, budget = _checked(task, options)
+    mark = _mark(learners, plan, budget)
+    out = options.out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}_compare_{task}_{mark}"
     # Missing or damaged data, and a budget that a sequence of tasks cannot have, end here, before anything is written.
     data = load_task(task)
     check_budget(data, plan.budget.samples, budget.patience)
@@ -76,7 +82,7 @@ def compare(task: str, options: Compare) -> None:
     print(f"comparison: {out}", flush=True)
     try:
         with lock(Run(out)):
-            results = _work(names, plan, budget, options.seeds, out)
+            results = _work(learners, plan, budget, options.seeds, out)
             write_whole(out / "results.json", json.dumps(results, indent=1))
             write_report(results, out)
     except KeyboardInterrupt:
@@ -88,18 +94,18 @@ def compare(task: str, options: Compare) -> None:
             print(f"published: {path}")
 
 
-def _checked(task: str, options: Compare) -> tuple[list[str], tuning.Plan, Budget]:
-    """Names without repeats, what every learner gets in tuning, and the budget. ValueError for what cannot be."""
+def _checked(task: str, options: Compare) -> tuple[dict[str, Any], tuning.Plan, Budget]:
+    """Learners by name, what each gets in tuning, and the budget. ValueError for what cannot be."""
     check(options)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if options.processes > cores:
         raise ValueError(f"--processes {options.processes} is more than the {cores} cores; give at most {cores}")
     if options.publish is not None and not options.publish.replace("_", "").replace("-", "").isalnum():
         raise ValueError(f"--publish {options.publish!r}: use letters, digits, '-' and '_' only")
-    names = list(dict.fromkeys(options.learners or LEARNERS))
-    for name in names:
-        check(named_learner(name))
-    budget = replace(training(task, names[0]).budget, patience=options.patience, augment=options.augment)
+    learners = {name: _in_precision(named_learner(name), options.precision) for name in options.learners or LEARNERS}
+    for learner in learners.values():
+        check(learner)
+    budget = replace(training(task, next(iter(learners))).budget, patience=options.patience, augment=options.augment)
     budget = replace(budget, samples=options.samples or budget.samples)
     if options.tune is None and options.tune_samples is not None:
         raise ValueError(f"--tune-samples {options.tune_samples} needs --tune N, the number of trials")
@@ -112,13 +118,18 @@ def _checked(task: str, options: Compare) -> tuple[list[str], tuning.Plan, Budge
     trial_budget = replace(budget, samples=samples, evaluations=evaluations)
     plan = tuning.Plan(task, options.tune or 0, trial_budget, options.processes, threads)
     if plan.trials:
-        tuning.check_possible(names)
-    return names, plan, budget
+        tuning.check_possible(learners)
+    return learners, plan, budget
 
 
-def _mark(names: list[str], plan: tuning.Plan, budget: Budget) -> str:
-    learners = [to_json(Training(plan.task, name, named_learner(name), budget)) for name in names]
-    return fingerprint({"learners": learners, "plan": str(plan)})
+def _in_precision(learner: Any, precision: str) -> Any:
+    has_choice = precision != "own" and hasattr(learner, "precision")
+    return replace(learner, precision=precision) if has_choice else learner
+
+
+def _mark(learners: dict[str, Any], plan: tuning.Plan, budget: Budget) -> str:
+    trainings = [to_json(Training(plan.task, name, learner, budget)) for name, learner in learners.items()]
+    return fingerprint({"learners": trainings, "plan": str(plan)})
 
 
 def _claim(out: Path, plan: tuning.Plan, budget: Budget) -> None:
@@ -144,14 +155,18 @@ def _held_equal(plan: tuning.Plan, budget: Budget) -> dict[str, Any]:
     return {"task": plan.task, "budget": dataclasses.asdict(budget), "tuning": trials, "processes": plan.processes}
 
 
-def _work(names: list[str], plan: tuning.Plan, budget: Budget, n_seeds: int, out: Path) -> dict[str, Any]:
+def _work(learners: dict[str, Any], plan: tuning.Plan, budget: Budget, n_seeds: int, out: Path) -> dict[str, Any]:
     """Tune if asked for, train what is missing; returns the results."""
-    tuned = tuning.tune(names, plan, out) if plan.trials else {}
-    learners = {name: replace(named_learner(name), **(tuned[name].values if name in tuned else {})) for name in names}
-    trainings = [Training(plan.task, name, learners[name], budget, seed) for name in names for seed in range(n_seeds)]
+    tuned = tuning.tune(learners, plan, out) if plan.trials else {}
+    learners |= {name: replace(learners[name], **found.values) for name, found in tuned.items()}
+    trainings = [
+        Training(plan.task, name, learner, budget, seed)
+        for name, learner in learners.items()
+        for seed in range(n_seeds)
+    ]
     runs = [run_of(each, out / "runs", "training", plan.threads) for each in trainings]
     with (
-        Progress(f"{plan.task}: {len(names)} learners", len(runs), "trainings") as bar,
+        Progress(f"{plan.task}: {len(learners)} learners", len(runs), "trainings") as bar,
         closing(train_each(iter(runs), plan.processes)) as finished,
     ):
         for n_done, _ in enumerate(finished, 1):

@@ -56,7 +56,7 @@ VARIANTS: dict[str, Any] = {
     "bptt-alif": RecurrentBPTT(neuron="alif"),
     "bptt-heterogeneous": RecurrentBPTT(tau_shape=3.0, learn_tau=True),
     "cascaded-forward-dfa": CascadedForward(blocks="dfa"),
-    "counter-current-cnn-bfloat16": CounterCurrentCNN(dtype="bfloat16"),
+    "counter-current-cnn-bfloat16": CounterCurrentCNN(precision="bfloat16"),
     "spiking-cnn-bfloat16": SpikingCNN(precision="bfloat16"),
     "noprop-dt-bfloat16": NoProp(precision="bfloat16", draws=16),
     "noprop-backprop-bfloat16": NoPropBackprop(precision="bfloat16", draws=16),

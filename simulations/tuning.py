@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 from neuro.progress import Progress
 from neuro.runs import Run
 from neuro.seeds import child
-from simulations.recipes import named_learner
 from simulations.trainings import run_of, train_each, train_here
 from tasks.harness import Budget, Training
 
@@ -63,14 +62,14 @@ def search_space(learner: Any) -> dict[str, tuple[float, float]]:
     return ranges
 
 
-def tune(names: list[str], plan: Plan, out: Path) -> dict[str, Tuned]:
-    """Tune learners; returns what was found for each that has something to tune."""
-    spaces = {name: search_space(named_learner(name)) for name in names}
-    studies = {name: _open_study(name, space, out) for name, space in spaces.items() if space}
+def tune(learners: dict[str, Any], plan: Plan, out: Path) -> dict[str, Tuned]:
+    """Tune learners, by name; returns what was found for each that has something to tune."""
+    spaces = {name: search_space(learner) for name, learner in learners.items()}
+    studies = {name: _open_study(name, _own(learners[name], space), out) for name, space in spaces.items() if space}
     asked: dict[Path, tuple[Any, Any]] = {}
     n_done = sum(len(_complete(study)) for study in studies.values())
     title = f"tuning on {plan.task}"
-    wanted = _ask(studies, spaces, plan, out, asked)
+    wanted = _ask(studies, learners, plan, out, asked)
     with (
         Progress(title, plan.trials * len(studies), "trials") as bar,
         closing(train_each(wanted, plan.processes) if plan.processes > 1 else train_here(wanted)) as finished,
@@ -83,14 +82,14 @@ def tune(names: list[str], plan: Plan, out: Path) -> dict[str, Tuned]:
             n_done += 1
             if plan.processes > 1:  # a training in this process shows a bar of its own
                 bar.update(n_done, f"{title}, {study.study_name}: best {100 * study.best_value:.2f} %")
-    return {name: _found(study, named_learner(name), spaces[name]) for name, study in studies.items()}
+    return {name: _found(study, learners[name], spaces[name]) for name, study in studies.items()}
 
 
-def check_possible(names: list[str]) -> None:
+def check_possible(learners: dict[str, Any]) -> None:
     """ValueError if learners cannot be tuned: no optuna, or a search range that leaves out a learner's own value."""
     _optuna()
-    for name in names:
-        search_space(named_learner(name))
+    for learner in learners.values():
+        search_space(learner)
 
 
 def _optuna() -> Any:
@@ -102,27 +101,27 @@ def _optuna() -> Any:
     return optuna
 
 
-def _open_study(name: str, space: dict[str, tuple[float, float]], out: Path) -> Any:
-    """The study of a learner, in which what was running when it stopped waits to be repeated."""
+def _open_study(name: str, own: dict[str, float], out: Path) -> Any:
+    """The study of a learner with own values, in which what was running when it stopped waits to be repeated."""
     optuna = _optuna()
     states = optuna.trial.TrialState
     storage = f"sqlite:///{(out / 'tuning.sqlite').absolute()}"
     study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
     waiting = [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(states.WAITING,))]
     for trial in study.get_trials(states=(states.RUNNING,)):
-        values = trial.params if trial.params.keys() == space.keys() else trial.system_attrs.get("fixed_params")
+        values = trial.params if trial.params.keys() == own.keys() else trial.system_attrs.get("fixed_params")
         if values and values not in waiting:  # queued before it is closed, so that a kill in between loses nothing
             study.enqueue_trial(values)
             waiting.append(values)
         study.tell(trial.number, state=states.FAIL)
     if not waiting and not _complete(study):
-        study.enqueue_trial(_own(named_learner(name), space))
+        study.enqueue_trial(own)
     return study
 
 
 def _ask(
     studies: dict[str, Any],
-    spaces: dict[str, dict[str, tuple[float, float]]],
+    learners: dict[str, Any],
     plan: Plan,
     out: Path,
     asked: dict[Path, tuple[Any, Any]],
@@ -132,13 +131,13 @@ def _ask(
     for name, study in studies.items():
         distributions = {
             field: optuna.distributions.FloatDistribution(low, high, log=True)
-            for field, (low, high) in spaces[name].items()
+            for field, (low, high) in search_space(learners[name]).items()
         }
         for index in range(len(_complete(study)), plan.trials):
             seed = int(child(SEED, name, index).integers(2**31))
             study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=N_RANDOM)
             trial = study.ask(distributions)
-            learner = dataclasses.replace(named_learner(name), **trial.params)
+            learner = dataclasses.replace(learners[name], **trial.params)
             training = Training(plan.task, name, learner, plan.budget, SEED)
             run = run_of(training, out / "trials", "trial", plan.threads)
             trial.set_user_attr("run", run.path.name)

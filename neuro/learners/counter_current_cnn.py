@@ -80,7 +80,7 @@ class CounterCurrentCNN:
     centralise: bool = param("1", "whether gradients are centralised", default=True)
     clip_norm: float = param("1", "largest norm of each network's gradient", default=0.3, above=0)
     batch_size: int = param("samples", "samples of one update", default=64, minimum=1)
-    dtype: str = choice("of activities in learning; weights and losses are float32", DTYPES, default="float32")
+    precision: str = choice("of activities in learning; weights and losses are float32", DTYPES, default="float32")
 
     # whole_pass: m needs the output, and the norm in the gradient's clip all layers
     uses: ClassVar[frozenset[str]] = frozenset({"labels", "feedback_network", "whole_pass"})
@@ -109,7 +109,7 @@ class CounterCurrentCNN:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""
-        with torch.autocast("cpu", DTYPES[self.dtype], enabled=self.dtype != "float32"):
+        with torch.autocast("cpu", DTYPES[self.precision], enabled=self.precision != "float32"):
             local_loss, output_loss = self._losses(state, batch)
         n_updates = state.memory["seen"].item() // self.batch_size + 1
         set_rates(state, self.rate, len(batch.labels))

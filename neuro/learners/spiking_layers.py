@@ -31,7 +31,8 @@ class SpikingNetwork(NamedTuple):
     """decay: of a potential in a step. backs: matrices that carry errors down, one a layer, the lowest unused.
 
     to_zero: a spike leaves 0, not v_th less. readout_decay: r. fires_at: f. amplitude: A. fading: scores weight the
-    outputs by decay^(steps left), and not equally.
+    outputs by decay^(steps left), and not equally. products: type of the factors of matrix products above the lowest
+    layer, None: that of the weights.
     """
 
     weights: Sequence[Tensor]
@@ -46,25 +47,36 @@ class SpikingNetwork(NamedTuple):
     fires_at: float = 1.0
     amplitude: float = 1.0
     fading: bool = False
+    products: torch.dtype | None = None
+
+
+def _product(a: Tensor, b: Tensor, products: torch.dtype | None) -> Tensor:
+    """a @ b, in the type of a, of factors of another type."""
+    return a @ b if products is None else (a.to(products) @ b.to(products)).to(a.dtype)
 
 
 class _LearningLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, x_learn: Tensor, weight: Tensor, weight_back: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, x_learn: Tensor, weight: Tensor, weight_back: Tensor, products: torch.dtype | None
+    ) -> Tensor:
         ctx.save_for_backward(x_learn, weight_back)
-        return x @ weight.T
+        ctx.products = products
+        return _product(x, weight.T, products)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, None, Tensor, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, None, Tensor, None, None]:
         x_learn, weight_back = ctx.saved_tensors
         error = upstream[0].contiguous()
-        below = error @ weight_back if ctx.needs_input_grad[0] else None
-        return below, None, error.flatten(0, -2).T @ x_learn.flatten(0, -2), None
+        below = _product(error, weight_back, ctx.products) if ctx.needs_input_grad[0] else None
+        return below, None, _product(error.flatten(0, -2).T, x_learn.flatten(0, -2), ctx.products), None, None
 
 
-def learning_linear(x: Tensor, x_learn: Tensor, weight: Tensor, weight_back: Tensor) -> Tensor:
+def learning_linear(
+    x: Tensor, x_learn: Tensor, weight: Tensor, weight_back: Tensor, products: torch.dtype | None = None
+) -> Tensor:
     """x W^T, whose weights learn from x_learn, and whose error goes down through weight_back."""
-    return _LearningLinear.apply(x, x_learn, weight, weight_back)  # type: ignore[return-value]
+    return _LearningLinear.apply(x, x_learn, weight, weight_back, products)  # type: ignore[return-value]
 
 
 class _Spikes(torch.autograd.Function):
@@ -85,9 +97,13 @@ class _Spikes(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
         (x_TBJ,), net = ctx.saved_tensors, ctx.net
-        delta_TBJ = SURROGATES[net.surrogate].derivative(x_TBJ, net.slope).mul_(upstream[0])
-        delta_TBJ = delta_TBJ if net.amplitude == 1.0 else delta_TBJ.mul_(net.amplitude)
-        for t in range(len(delta_TBJ) - 2, -1, -1):
+        derivative, delta_TBJ = SURROGATES[net.surrogate].derivative, torch.empty_like(x_TBJ)
+        for t in range(len(delta_TBJ) - 1, -1, -1):  # all of a step at once: it stays in the cache
+            torch.mul(derivative(x_TBJ[t], net.slope), upstream[0][t], out=delta_TBJ[t])
+            if net.amplitude != 1.0:
+                delta_TBJ[t].mul_(net.amplitude)
+            if t + 1 == len(delta_TBJ):
+                continue
             if net.to_zero:
                 delta_TBJ[t].addcmul_(delta_TBJ[t + 1], (x_TBJ[t] < 0).to(x_TBJ), value=net.decay)
             else:
@@ -114,7 +130,7 @@ def run_above(
         x_TBI, u_BJ = spikes(net, drive_TBJ, u[k - 1])
         inputs.append(x_TBI)
         after.append(u_BJ)
-        drive_TBJ = learning_linear(x_TBI, learned_from(k, x_TBI.detach()), weight, back)
+        drive_TBJ = learning_linear(x_TBI, learned_from(k, x_TBI.detach()), weight, back, net.products)
     output_TBC, o_BC = _integrated(net, drive_TBJ, u[-1])
     return output_TBC, inputs, [*after, o_BC]
 

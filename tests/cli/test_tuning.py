@@ -21,6 +21,10 @@ COMMAND = [sys.executable, "-m", "simulations.cli", "compare", "digits", "--lear
 ENV = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
+def chosen(*names):
+    return {name: named_learner(name) for name in names}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_own_settings_lie_within_what_is_searched(name):
     for field, (low, high) in tuning.search_space(named_learner(name)).items():
@@ -36,7 +40,7 @@ def test_a_range_that_leaves_out_the_own_setting_is_refused(monkeypatch):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
-    return tuning.tune(["backprop", "backprop-5x256"], PLAN, out), out
+    return tuning.tune(chosen("backprop", "backprop-5x256"), PLAN, out), out
 
 
 def trials(out):
@@ -65,7 +69,7 @@ def test_every_learner_gets_the_same_trials_and_the_best_wins(undisturbed):
 def test_a_second_call_trains_nothing(undisturbed, monkeypatch):
     found, out = undisturbed
     monkeypatch.setattr(harness, "fit", None)
-    assert tuning.tune(["backprop", "backprop-5x256"], PLAN, out) == found
+    assert tuning.tune(chosen("backprop", "backprop-5x256"), PLAN, out) == found
 
 
 @pytest.mark.parametrize("moments", [(1,), (2,), (3, 4), (8,)])
@@ -82,8 +86,8 @@ def test_an_interrupted_trial_is_repeated_with_the_same_values(undisturbed, tmp_
     monkeypatch.setattr(harness, "fit", interrupted)
     for _ in moments:
         with pytest.raises(KeyboardInterrupt):
-            tuning.tune(["backprop", "backprop-5x256"], PLAN, tmp_path)
-    assert tuning.tune(["backprop", "backprop-5x256"], PLAN, tmp_path) == undisturbed[0]
+            tuning.tune(chosen("backprop", "backprop-5x256"), PLAN, tmp_path)
+    assert tuning.tune(chosen("backprop", "backprop-5x256"), PLAN, tmp_path) == undisturbed[0]
     assert values(tmp_path) == values(undisturbed[1])
     assert len(calls) == 8 + len(moments)
 
@@ -92,10 +96,10 @@ def test_a_trial_that_was_trained_but_not_noted_is_not_trained_again(undisturbed
     found, _ = undisturbed
     monkeypatch.setattr(tuning, "train_here", lambda runs: _killed_after_training(runs))
     with pytest.raises(KeyboardInterrupt):
-        tuning.tune(["backprop", "backprop-5x256"], PLAN, tmp_path)
+        tuning.tune(chosen("backprop", "backprop-5x256"), PLAN, tmp_path)
     monkeypatch.undo()
     before = [manifest["end"] for manifest in map(read_manifest, (tmp_path / "trials").iterdir())]
-    assert tuning.tune(["backprop", "backprop-5x256"], PLAN, tmp_path) == found
+    assert tuning.tune(chosen("backprop", "backprop-5x256"), PLAN, tmp_path) == found
     assert len(before) == 1 and before[0] in [read_manifest(run)["end"] for run in (tmp_path / "trials").iterdir()]
 
 
@@ -108,19 +112,19 @@ def _killed_after_training(runs):
 def test_nothing_to_tune_is_no_error(tmp_path, monkeypatch):
     fixed = dataclasses.make_dataclass("Fixed", [("size", int, 3)], frozen=True)
     monkeypatch.setitem(recipes.VARIANTS, "backprop-5x256", fixed())
-    assert tuning.tune(["backprop-5x256"], PLAN, tmp_path) == {}
+    assert tuning.tune(chosen("backprop-5x256"), PLAN, tmp_path) == {}
 
 
 def test_other_settings_than_those_tuned_before_are_refused(undisturbed, monkeypatch):
     monkeypatch.setitem(recipes.VARIANTS, "backprop-5x256", dataclasses.replace(named_learner("backprop"), lr=2e-3))
     with pytest.raises(ValueError, match="another --out"):
-        tuning.tune(["backprop-5x256"], PLAN, undisturbed[1])
+        tuning.tune(chosen("backprop-5x256"), PLAN, undisturbed[1])
 
 
 def test_without_optuna_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ValueError, match=r"neuro\[tune\]"):
-        tuning.check_possible(["backprop"])
+        tuning.check_possible(chosen("backprop"))
 
 
 def start(out, *more):
@@ -166,7 +170,7 @@ def test_a_comparison_killed_in_tuning_and_interrupted_in_training_goes_on(tmp_p
 
 def test_several_processes_tune_at_once_and_each_learner_gets_its_trials(tmp_path):
     plan = PLAN._replace(trials=2, processes=2)
-    found = tuning.tune(["backprop"], plan, tmp_path)["backprop"]
+    found = tuning.tune(chosen("backprop"), plan, tmp_path)["backprop"]
     manifests = [read_manifest(run) for run in (tmp_path / "trials").iterdir()]
     assert [manifest["status"] for manifest in manifests] == ["finished"] * 2 and found.trials == 2
     assert len({manifest["process"] for manifest in manifests} | {os.getpid()}) == 3

@@ -201,7 +201,7 @@ def test_the_rate_falls_with_a_cosine_or_stays(learner):
 
 def test_bfloat16_activities_give_nearly_the_same_step():
     """bfloat16 keeps 8 bits: single products are wrong by 0.4 %, and the errors of many partly cancel."""
-    rough = dataclasses.replace(CNN, dtype="bfloat16")
+    rough = dataclasses.replace(CNN, precision="bfloat16")
     plain, found = changes(CNN, start(CNN)), changes(rough, start(rough))
     for network in ("forward", "feedback"):
         whole, other = (

@@ -26,6 +26,7 @@ COLUMNS = {  # key of a row: heading, factor
     "approximation_rank": ("approximation rank", 1.0),
     "train_s": ("training, s", 1.0),
 }
+GROUPS = ("baselines", "sweep", "large")
 CITED = ("ivanov2021", "wilting2018", "ma2019", "legenstein2007", "lecun1998")
 
 
@@ -37,9 +38,13 @@ def report(rows: list[dict[str, Any]], out: Path) -> None:
 
 
 def publish(name: str, rows: list[dict[str, Any]], command: str) -> None:
-    """Write docs/results/NAME.md, .json and .png."""
-    about = {"command": command, "hardware": hardware(), "versions": versions()}
-    write_whole(RESULTS / f"{name}.json", json.dumps(about | {"rows": rows}, indent=1) + "\n")
+    """Write docs/results/NAME.md, .json and .png. What was published there of other liquids and seeds stays."""
+    file, commands = RESULTS / f"{name}.json", [command]
+    if file.exists():
+        before = json.loads(file.read_text())
+        rows, commands = together(before["rows"], rows), list(dict.fromkeys([*before["commands"], command]))
+    about = {"commands": commands, "hardware": hardware(), "versions": versions()}
+    write_whole(file, json.dumps(about | {"rows": rows}, indent=1) + "\n")
     lines = [
         "# Liquids at the edge of chaos", "",
         "Liquid state machines on MNIST: without plasticity, shaped by STDP, by activity-dependent STDP, and by STDP"
@@ -47,13 +52,20 @@ def publish(name: str, rows: list[dict[str, Any]], command: str) -> None:
         " are read once. Measures on 20 (ranks: 2,000) validation images. Published: means over ten networks of other"
         " seeds (8,000 neurons: five), from the authors' results file.", "",
         *table(rows), "",
-        f"Made by `{command}` on {about['hardware']['processor']}; versions and every run in {name}.json.", "",
+        f"Made by {', '.join(f'`{each}`' for each in commands)} on {about['hardware']['processor']}; versions and every"
+        f" run in {name}.json.", "",
     ]  # fmt: skip
     if any(row["group"] == "sweep" for row in rows):
         sweep_figure(rows).savefig(RESULTS / f"{name}.png", dpi=150)
         lines += [f"![accuracy and branching factor against the astrocyte's weight]({name}.png)", ""]
     lines += ["## References", "", *(f"- {REFERENCES[key]}" for key in CITED)]
     write_whole(RESULTS / f"{name}.md", "\n".join(lines) + "\n")
+
+
+def together(before: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that were there before, unless they were measured anew, and the new ones, in the order of GROUPS."""
+    found = {(row["group"], row["label"], row["seed"]): row for row in (*before, *rows)}
+    return sorted(found.values(), key=lambda row: GROUPS.index(row["group"]))
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

@@ -170,6 +170,14 @@ def test_a_variant_stands_wherever_a_learner_does(monkeypatch, capsys, tmp_path)
     assert "activation=&#x27;elu&#x27;" in report and "images are altered: shift" in report
 
 
+def test_the_precision_of_products_is_that_of_all_learners_that_have_one(monkeypatch, capsys, tmp_path):
+    words = ["compare", "digits", "--samples", "640", "--precision", "bfloat16", "--out", "it"]
+    assert neuro(monkeypatch, *words, "--learners", "spiking-mlp", "backprop") == 0
+    learners = json.loads((tmp_path / "it" / "results.json").read_text())["learners"]
+    assert learners["spiking-mlp"]["precision"] == "bfloat16" and "precision" not in learners["backprop"]
+    assert "bfloat16" in capsys.readouterr().out
+
+
 def test_the_report_of_twenty_learners_keeps_its_width(tmp_path):
     """Twenty curves that differ in colour or line, and confusions in rows of five."""
     run = tmp_path / "run"

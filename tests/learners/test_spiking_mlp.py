@@ -191,6 +191,24 @@ def test_what_is_learned_from_replaces_the_input_and_nothing_else():
     torch.testing.assert_close(for_weight, torch.einsum("tbj,tbi->ji", error, other))
 
 
+def test_products_of_bfloat16_factors_err_as_their_rounding_does():
+    """Eight bits: spikes are exact, weights and errors within 2^-9; where potentials come near 1, spikes may differ."""
+    net, (x_BI, labels_B) = network(6), samples(60)
+    exact = gradients_at_once(net, x_BI, labels_B, as_it_is)
+    rough = gradients_at_once(net._replace(products=torch.bfloat16), x_BI, labels_B, as_it_is)
+    assert rough.gradients[0].dtype == torch.float32
+    for found, expected in zip(rough.gradients, exact.gradients, strict=True):
+        assert 0 < (found - expected).norm() < 0.05 * expected.norm()
+
+
+def test_scores_do_not_depend_on_how_many_samples_come_at_once():
+    net, (x_BI, _) = network(6), samples(250)
+    whole, spikes_of_all = scores(net, x_BI)
+    parts = [scores(net, part) for part in x_BI.split(30)]
+    torch.testing.assert_close(whole, torch.cat([part for part, _ in parts]))
+    assert spikes_of_all == [sum(each) for each in zip(*(n for _, n in parts), strict=True)]
+
+
 def test_the_default_membrane_halves_in_a_millisecond():
     learner = SpikingMLP()
     assert learner.network(learner.init(TASK.problem, 0)).decay == pytest.approx(0.5, rel=1e-12)

@@ -8,8 +8,9 @@ of the old task that a reservoir kept, each with a pass of its own, when the nex
 
 References: kirkpatrick2017 (eq. 3; one penalty a task).
 Deviations: the derivative is what the learning method gives, a surrogate gradient. The strength, for
-which no number was taken from the paper, is chosen: on the validation split of four tasks of shuffled digits, 1 to 30
-gave the same mean accuracy within 0.5 %, and from 100 on later tasks could no longer be learned.
+which no number was taken from the paper, is chosen by the validation splits of four tasks of permuted MNIST, 12,800
+samples each: 10, 30 and 100 gave a mean accuracy of 91.5, 91.7 and 90.8 % (without EWC 90.6), 300 gave 49 %, for the
+springs are then too stiff for steps of this size, and 1,000 diverged.
 """
 
 from __future__ import annotations

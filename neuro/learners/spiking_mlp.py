@@ -66,9 +66,9 @@ class SpikingMLP:
     lr_lateral_input: float = param("1", "hlop: Hebbian rate at the inputs", default=0.001, above=0)
     lr_lateral: float = param("1", "hlop: Hebbian rate at hidden layers", default=0.01, above=0)
     hebbian_steps: int = param("1", "hlop: Hebbian steps a batch", default=5, minimum=1)
-    ewc_strength: float = param("1", "ewc: stiffness of the springs (chosen)", default=10.0, above=0, search=(1, 1e4))
+    ewc_strength: float = param("1", "ewc: stiffness of the springs (chosen)", default=30.0, above=0, search=(1, 1e4))
     si_strength: float = param(
-        "1", "synaptic-intelligence: strength of the penalty", default=0.1, above=0, search=(1e-3, 10)
+        "1", "synaptic-intelligence: strength of the penalty", default=3.0, above=0, search=(1e-3, 10)
     )
     si_damping: float = param("1", "synaptic-intelligence: damping of importances", default=0.1, above=0)
     gpm_threshold_input: float = param("1", "gpm: part of the inputs that is kept", default=0.95, above=0, maximum=1)

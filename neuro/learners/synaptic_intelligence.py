@@ -4,8 +4,9 @@
     when it ended         Omega_i <- max(Omega_i + omega_i / ((w_i - w_i at its start)^2 + damping), 0),   omega_i <- 0
     penalty               strength sum_i Omega_i (w_i - w*_i)^2             w*: weights at the end of the last task
 
-References: zenke2017 (eq. 3 to 5; strength 0.1 for permuted MNIST, damping 0.1 as in ganguli-lab/pathint).
-Deviations: SGD in place of Adam. A negative Omega becomes 0, as in ganguli-lab/pathint.
+References: zenke2017 (eq. 3 to 5; damping 0.1 as in ganguli-lab/pathint).
+Deviations: SGD in place of Adam, and a strength of 3 in place of 0.1, chosen by the validation splits of four tasks of
+permuted MNIST, 12,800 samples each: 1, 3 and 10 gave a mean accuracy of 91.3, 91.4 and 90.6 % (without it 90.6). A negative Omega becomes 0, as in ganguli-lab/pathint.
 """
 
 from __future__ import annotations

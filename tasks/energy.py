@@ -105,25 +105,30 @@ class Inference(NamedTuple):
         return synaptic_events * min(self.spike_sums / self.events, 1.0) if self.events else 0.0
 
 
-def estimate(learner: Learner, state: LearnerState, batch: Batch, sums: float, synaptic_events: float) -> Energy:
+def estimate(
+    learner: Learner, state: LearnerState, batch: Batch, sums: float, synaptic_events: float, seed: int = 0
+) -> Energy:
     """Joules of one sample by counted operations.
 
     batch: of the update that is counted. synaptic_events: of the inference of one sample; sums: those of them in which
-    a weight is only added.
+    a weight is only added. seed: from which the state was drawn.
     """
     mac_j = MULTIPLY_J + ADD_J
-    macs, events = update_work(learner, state, batch)
+    macs, events = update_work(learner, state, batch, seed)
     training_j = (macs * mac_j + events * ADD_J) / len(batch.labels)
     if "rare_macs" in state.memory:
         training_j += state.memory["rare_macs"].item() / max(state.memory["seen"].item(), 1) * mac_j
     return Energy(training_j, (synaptic_events - sums) * mac_j + sums * ADD_J, "estimated")
 
 
-def update_work(learner: Learner, state: LearnerState, batch: Batch) -> tuple[int, int]:
-    """Multiply-accumulates and synaptic events of one update, counted on a copy of the state."""
+def update_work(learner: Learner, state: LearnerState, batch: Batch, seed: int = 0) -> tuple[int, int]:
+    """Multiply-accumulates and synaptic events of one update, counted on a copy of the state.
+
+    seed: from which the state was drawn, for shapes may depend on it: how many synapses a liquid has, say.
+    """
     if hasattr(learner, "processes"):
         learner = dataclasses.replace(learner, processes=1)  # type: ignore[type-var]
-    copy = learner.init(state.problem, 0)
+    copy = learner.init(state.problem, seed)
     from_tensors(copy, {name: tensor.clone() for name, tensor in to_tensors(state).items()})
     with FlopCounterMode(display=False, custom_mapping=PRODUCTS) as counter:
         learner.update(copy, batch)

@@ -244,7 +244,8 @@ def _energy(
     else:
         batch = sequence.example(task, training.budget.samples, training.learner.batch_size, training.seed)
         events = found.synaptic_events_per_sample
-        energy = estimate(training.learner, state, batch, inference.sums_among(events), events)
+        sums = inference.sums_among(events)
+        energy = estimate(training.learner, state, batch, sums, events, training.seed)
     return {
         "energy": energy.how,
         "training_j_per_sample": energy.training_j,

@@ -11,6 +11,7 @@ import torch
 from neuro.learners.backprop import Backprop
 from neuro.learners.base import LearnerState, to_tensors
 from neuro.learners.bptt import BPTT
+from neuro.learners.liquid_state_machine import LiquidStateMachine
 from neuro.learners.noprop import NoProp
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
 from neuro.record import Counts
@@ -219,3 +220,13 @@ def test_without_a_counter_there_is_no_measurement(state_on_gpu, monkeypatch, re
 
 def test_nothing_is_measured_on_a_cpu():
     assert not energy.EnergyMeter(DeltaRule().init(TASK.problem, 0)).works
+
+
+def test_the_work_of_a_plastic_liquid_whose_synapses_are_as_many_as_its_seed_draws():
+    learner = LiquidStateMachine(shape=(4, 4, 4), plasticity="stdp", duration=20.0, snapshots=40, batch_size=20)
+    states = [learner.init(TASK.problem, seed) for seed in (0, 1)]
+    assert len({len(state.weights["excitatory->excitatory"]) for state in states}) == 2
+    found = [energy.update_work(learner, state, batch(20), seed)[1] for seed, state in enumerate(states)]
+    for seed, (state, events) in enumerate(zip(states, found, strict=True)):
+        learner.update(state, batch(20))
+        assert events == state.learning.synaptic_events > 0, seed

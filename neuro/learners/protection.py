@@ -92,6 +92,17 @@ def check_room(n_tasks: int, task: int, name: str) -> None:
         raise ValueError(f"task {task + 1} of the sequence began, and {name} has room for {n_tasks}; raise n_tasks")
 
 
+def sprung(gradient: Tensor, stiffness: Tensor, pull: Tensor, lr: float) -> Tensor:
+    """The gradient of a loss and of springs k / 2 (w - w*)^2, such that a step of -lr solves
+
+        w' = w - lr (gradient + k (w' - w*))
+
+    for w': springs act as they are where the step ends, so that none is too stiff for the rate. stiffness: k; pull:
+    k (w - w*).
+    """
+    return (gradient + pull) / (1 + lr * stiffness)
+
+
 def orthogonal(rows: Tensor, basis_HI: Tensor) -> Tensor:
     """Rows [.., I] less H^T H rows: what the protected subspace does not hold."""
     return rows - (rows @ basis_HI.T) @ basis_HI

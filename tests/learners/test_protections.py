@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from neuro.learners import ewc, gradient_projection, replay, synaptic_intelligence
 from neuro.learners.base import LearnerState, from_tensors, to_tensors
-from neuro.learners.protection import Step, orthogonal
+from neuro.learners.protection import Step, orthogonal, sprung
 from neuro.learners.protections import PROTECTIONS
 from neuro.learners.reservoir import keep, kept, reservoir
 from neuro.learners.spiking_mlp import SpikingMLP
@@ -79,8 +79,18 @@ def test_springs_of_two_tasks_pull_as_their_sum():
     moving = weight.clone().requires_grad_()
     energy = 3.0 / 2 * sum((stiffness * (moving - anchor).square()).sum() for stiffness, anchor in tasks)
     found = ewc.transform(learner, state, zeros)
-    torch.testing.assert_close(found[1], torch.autograd.grad(energy, moving)[0], atol=1e-5, rtol=1e-5)
+    pull = torch.autograd.grad(energy, moving)[0] / (1 + learner.lr * 3.0 * sum(stiffness for stiffness, _ in tasks))
+    torch.testing.assert_close(found[1], pull, atol=1e-5, rtol=1e-5)
     assert not found[0].any()
+
+
+def test_springs_act_as_they_are_where_a_step_ends():
+    rng = torch.Generator().manual_seed(2)
+    gradient, w, anchor = torch.randn(3, 50, dtype=torch.float64, generator=rng)
+    stiffness = torch.logspace(-4, 8, 50, dtype=torch.float64)
+    after = w - 0.1 * sprung(gradient, stiffness, stiffness * (w - anchor), 0.1)
+    torch.testing.assert_close(after, w - 0.1 * (gradient + stiffness * (after - anchor)), rtol=1e-6, atol=1e-6)
+    assert (after - anchor)[-1].abs() < 1e-6 and (after - (w - 0.1 * gradient))[0].abs() < 1e-4
 
 
 def test_fisher_information_of_the_readout_in_closed_form():

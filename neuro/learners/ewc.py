@@ -7,11 +7,11 @@ The sum over tasks is one quadratic in w, of which two tensors tell all: sum F a
 of the old task that a reservoir kept, each with a pass of its own, when the next task begins.
 
 References: kirkpatrick2017 (eq. 3; one penalty a task).
-Deviations: the derivative is what the learning method gives, a surrogate gradient. Springs act
-at the end of a step (protection.sprung): taken where it begins, a strength of 300 shook the weights, and 1,000 diverged.
-The strength, for which no number was taken from the paper, is chosen by the validation splits of four tasks of permuted
-MNIST, 12,800 samples each, then with springs taken where a step begins: 10, 30 and 100 gave a mean accuracy of 91.5,
-91.7 and 90.8 % (without EWC 90.6).
+Deviations: the derivative is what the learning method gives, a surrogate gradient. Springs act at the end of a step
+(protection.sprung): taken where it begins, a strength of 300 shook the weights, and 1,000 diverged. The strength, for
+which no number was taken from the paper, is chosen by the validation splits of four tasks of permuted MNIST, 12,800
+samples each, then with springs taken where a step begins: 10, 30 and 100 gave a mean accuracy of 91.5, 91.7 and 90.8 %
+(without EWC 90.6).
 """
 
 from __future__ import annotations

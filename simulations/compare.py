@@ -184,6 +184,7 @@ def collect(
     """The results of finished runs, in the layout of results.json."""
     rows, learners = [], {}
     manifests = [run.manifest() for run in runs]
+    commits = [manifest["commit"] for manifest in manifests]
     for run, manifest in zip(runs, manifests, strict=True):
         configuration = manifest["configuration"]
         name, seed = configuration["name"], configuration["seed"]
@@ -196,7 +197,7 @@ def collect(
         "data": manifests[0]["data"],
         "hardware": manifests[0]["hardware"] | {"torch_threads": manifests[0]["threads"]},
         "versions": manifests[0]["versions"],
-        "commit": manifests[0]["commit"],
+        "commits": [each for k, each in enumerate(commits) if each not in commits[:k]],
         "learners": learners,
         "rows": rows,
     }

@@ -115,7 +115,7 @@ def _html(results: dict[str, Any], out: Path, pictures: dict[str, bytes]) -> str
         f'<img alt="{name}" src="data:image/png;base64,{base64.b64encode(png).decode()}">\n'
         for name, png in pictures.items()
     )
-    about = {key: results[key] for key in ("data", "hardware", "versions", "commit")}
+    about = {key: results[key] for key in ("data", "hardware", "versions", "commits")}
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>
 <style>{STYLE}</style><h1>{html.escape(title)}</h1>
 <p>{html.escape(results["data"]["data"])} ({html.escape(results["data"]["licence"])}).</p>
@@ -171,19 +171,21 @@ def _markdown(name: str, results: dict[str, Any]) -> str:
     lines += ["## Figures of the papers", ""]
     for line in papers(results) or ["none known"]:
         lines += [line, ""]
-    data, commit = results["data"], results["commit"]
+    data = results["data"]
     lines += ["## Settings and surroundings", ""]
     for group in by_learner(results):
         fields = {key: value for key, value in group.learner.items() if key not in ("kind", "tuning")}
         values = ", ".join(f"{key}={value!r}" for key, value in fields.items())
         lines += [f"{group.name} ({group.learner['kind']}): {values}", ""]
-    state = ("with changes" if commit["dirty"] else "without changes") if commit else ""
+    commits = [
+        f"{each['commit']}{' with changes' * each['dirty']}" if each else "unknown" for each in results["commits"]
+    ]
     lines += [
         f"Data: {data['data']} ({data['licence']}), SHA-256 {data['sha256']}  ",
         f"Seeds: {sorted({row['seed'] for row in results['rows']})}; budget: {json.dumps(results['budget'])};"
         f" processes at once: {results['processes']}  ",
         *made_with(results),
-        f"Commit: {commit.get('commit', 'unknown')} {state}",
+        f"Source of the trainings: commit {', '.join(commits)}",
         "",
     ]
     return "\n".join(lines)

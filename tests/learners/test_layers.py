@@ -52,7 +52,7 @@ def test_images_that_vanish_and_samples_that_are_no_images_are_refused():
 
 def test_learning_in_bfloat16_repeats_bit_for_bit_down_to_single_pixels():
     """torch's bfloat16 weight gradient of a strided convolution of one pixel reads memory that nobody has set."""
-    learner, batch = CounterCurrentCNN(dtype="bfloat16"), TASK.train.batch(np.arange(64))
+    learner, batch = CounterCurrentCNN(precision="bfloat16"), TASK.train.batch(np.arange(64))
     states = [learner.init(TASK.problem, 0) for _ in range(2)]
     for state in states:
         for _ in range(3):

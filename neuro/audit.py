@@ -29,14 +29,16 @@ between the layers of the largest block, of which the first and the last are cha
 
 Limits: what is found holds for one state (after five updates), one batch and one set of hyper-parameters; a clip or a
 filter that comes into play later is missed. What compiled learners multiply and keep, outside torch, and transport
-through copies of weights (bfloat16) and grouped convolutions are "not measured". Feedback networks and negative
-samples leave no trace that could be told apart; they are shown as declared. A contradiction is what is declared and
-was not found at all, or found between layers and is not declared; what is found within layers or blocks alone may be
-declared or not.
+through grouped convolutions are "not measured". A learner that multiplies bfloat16 factors is audited with those of
+float32: it needs the same, and transport through rounded copies of weights would not be seen. Feedback networks and
+negative samples leave no trace that could be told apart; they are shown as declared. A contradiction is what is
+declared and was not found at all, or found between layers and is not declared; what is found within layers or blocks
+alone may be declared or not.
 
 References: jaderberg2017 (locking).
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -93,6 +95,8 @@ class Audit:
 
 def audit(learner: Learner, problem: Problem, batch: Batch, seed: int = 0) -> Audit:
     """Measure a learner on one batch (64 samples are enough). ValueError if its updates do not repeat."""
+    if getattr(learner, "precision", "float32") != "float32":
+        learner = dataclasses.replace(learner, precision="float32")  # type: ignore[type-var]
     base = warmed_up(learner, problem, batch, seed)
     evidence: dict[str, float] = {}
     blocks = list(grouped(base.layers).values())

@@ -136,7 +136,9 @@ def measured(cases: tuple[Case, ...], seeds: int, options: argparse.Namespace) -
         }
         if options.task == "mnist":
             row |= {"published_accuracy": case.accuracy, "published_branching": case.branching}
-        rows.append(row | {key: results[key] for key in ("test_accuracy", "train_s")} | json.loads(path.read_text()))
+        rows.append(
+            row | {key: results[key] for key in ("test_accuracy", "train_s", "waited_s")} | json.loads(path.read_text())
+        )
         print(json.dumps(rows[-1]), flush=True)
     order = {case.label: place for place, case in enumerate(cases)}
     return sorted(rows, key=lambda row: (order[row["label"]], row["seed"]))

@@ -102,7 +102,7 @@ def _checked(task: str, options: Compare) -> tuple[dict[str, Any], tuning.Plan, 
         raise ValueError(f"--processes {options.processes} is more than the {cores} cores; give at most {cores}")
     if options.publish is not None and not options.publish.replace("_", "").replace("-", "").isalnum():
         raise ValueError(f"--publish {options.publish!r}: use letters, digits, '-' and '_' only")
-    learners = {name: _in_precision(named_learner(name), options.precision) for name in options.learners or LEARNERS}
+    learners = {name: in_precision(named_learner(name), options.precision) for name in options.learners or LEARNERS}
     for learner in learners.values():
         check(learner)
     budget = replace(training(task, next(iter(learners))).budget, patience=options.patience, augment=options.augment)
@@ -122,7 +122,8 @@ def _checked(task: str, options: Compare) -> tuple[dict[str, Any], tuning.Plan, 
     return learners, plan, budget
 
 
-def _in_precision(learner: Any, precision: str) -> Any:
+def in_precision(learner: Any, precision: str) -> Any:
+    """A learner with the precision of its products set, if it has one and another than its own is asked for."""
     has_choice = precision != "own" and hasattr(learner, "precision")
     return replace(learner, precision=precision) if has_choice else learner
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from neuro.runs import open_run
-from simulations import cli, report
+from simulations import cli, recipes, report
+from simulations.compare import in_precision
 from simulations.recipes import RECIPES, VARIANTS, training
 from tasks.harness import Budget, from_json
 
@@ -170,12 +171,13 @@ def test_a_variant_stands_wherever_a_learner_does(monkeypatch, capsys, tmp_path)
     assert "activation=&#x27;elu&#x27;" in report and "images are altered: shift" in report
 
 
-def test_the_precision_of_products_is_that_of_all_learners_that_have_one(monkeypatch, capsys, tmp_path):
-    words = ["compare", "digits", "--samples", "640", "--precision", "bfloat16", "--out", "it"]
-    assert neuro(monkeypatch, *words, "--learners", "spiking-mlp", "backprop") == 0
-    learners = json.loads((tmp_path / "it" / "results.json").read_text())["learners"]
-    assert learners["spiking-mlp"]["precision"] == "bfloat16" and "precision" not in learners["backprop"]
-    assert "bfloat16" in capsys.readouterr().out
+def test_the_precision_of_products_is_that_of_all_learners_that_have_one():
+    named = {name: recipes.named_learner(name) for name in recipes.NAMES}
+    assert all(in_precision(learner, "own") is learner for learner in named.values())
+    found = {name: in_precision(learner, "bfloat16") for name, learner in named.items()}
+    assert {type(found[name]) for name in named} == {type(learner) for learner in named.values()}
+    assert found["hlop"] == dataclasses.replace(named["hlop"], precision="bfloat16") != named["hlop"]
+    assert found["backprop"] == named["backprop"]
 
 
 def test_the_report_of_twenty_learners_keeps_its_width(tmp_path):

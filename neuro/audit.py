@@ -103,7 +103,7 @@ def audit(learner: Learner, problem: Problem, batch: Batch, seed: int = 0) -> Au
     is_in_blocks = len(blocks) < len(base.layers)
     outer = base.regrouped([sum(block, []) for block in blocks]) if is_in_blocks else base
     found, crossed = _between(outer, evidence, range(len(blocks)))
-    labels, kept_over_time = labels_of(outer, crossed), kept_over_time_of(base, evidence)
+    labels, kept_over_time = labels_of(outer, crossed), kept_over_time_of(base, evidence, seed)
     if is_in_blocks:
         block = max(blocks, key=len)
         inside, _ = _between(base.regrouped(block), evidence, (0, len(block) - 1))

@@ -257,10 +257,10 @@ def _turned_by(base: Baseline, name: str, cut: Mapping[str, Tensor]) -> set[int]
     return turned
 
 
-def kept_over_time_of(base: Baseline, evidence: dict[str, float]) -> str:
-    """Whether what is kept in memory grows with the number of time steps, in words."""
+def kept_over_time_of(base: Baseline, evidence: dict[str, float], seed: int) -> str:
+    """Whether what is kept in memory grows with the number of time steps, in words. seed: from which the state came."""
     problem = base.problem._replace(n_steps=2 * base.problem.n_steps)
-    longer = base.subject._replace(scratch=base.subject.learner.init(problem, 0))
+    longer = base.subject._replace(scratch=base.subject.learner.init(problem, seed))
     if not base.differing(update_of(longer).layers):
         return "no time"
     grown = peak_kept(longer) - peak_kept(base.subject)

@@ -14,6 +14,7 @@ from neuro.audit_measures import SCALE
 from neuro.audit_probes import Subject, inputs_of, rounding, sines, unseen_change
 from neuro.learners import LEARNERS
 from neuro.learners.base import Batch, LearnerState, to_tensors
+from neuro.learners.liquid_state_machine import LiquidStateMachine
 from tasks import digits
 from tests.learners.test_conformance import SMALL
 
@@ -273,3 +274,9 @@ def test_a_raster_of_events_is_no_memory_of_activity(name, kept):
     learner = LEARNERS[name](hidden=(40,) if name == "bptt" else 40)
     it = audit(learner, problem, Batch(events, torch.arange(16) % 10))
     assert it.kept_over_time == kept and it.contradictions == []
+
+
+def test_a_learner_whose_shapes_its_seed_draws_is_audited_from_any_seed():
+    learner = LiquidStateMachine(shape=(4, 4, 4), plasticity="stdp", duration=20.0, snapshots=40, batch_size=16)
+    found = [audit(learner, TASK.problem, TASK.train.batch(np.arange(16)), seed) for seed in (0, 1)]
+    assert [each.kept_over_time for each in found] == ["no time"] * 2

@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 
 from neuro.learners.base import Batch, Problem
-from neuro.learners.noprop import PRECISIONS, NoProp
+from neuro.learners.layers import PRECISIONS
+from neuro.learners.noprop import NoProp
 
 PROBLEM = Problem(784, 10, 1, 1.0, 0.13, 0.31, (1, 28, 28), 10**9)
 WAYS = {  # processes, threads of each

@@ -51,12 +51,11 @@ from neuro.learners.counter_current import (
     set_rates,
     unknown_yet,
 )
-from neuro.learners.layers import Layer, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.layers import PRECISIONS, Layer, stack, synaptic_events, uniform, weight_shape
 from neuro.record import Counts
 from neuro.units import choice, param
 
 DOWN = {"stride": {"stride": 2, "pool": 1}, "pool": {"stride": 1, "pool": 2}}
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class CounterCurrentCNN:
     centralise: bool = param("1", "whether gradients are centralised", default=True)
     clip_norm: float = param("1", "largest norm of each network's gradient", default=0.3, above=0)
     batch_size: int = param("samples", "samples of one update", default=64, minimum=1)
-    precision: str = choice("of activities in learning; weights and losses are float32", DTYPES, default="float32")
+    precision: str = choice("of activities in learning; weights and losses are float32", PRECISIONS, default="float32")
 
     # whole_pass: m needs the output, and the norm in the gradient's clip all layers
     uses: ClassVar[frozenset[str]] = frozenset({"labels", "feedback_network", "whole_pass"})
@@ -109,7 +108,7 @@ class CounterCurrentCNN:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""
-        with torch.autocast("cpu", DTYPES[self.precision], enabled=self.precision != "float32"):
+        with torch.autocast("cpu", PRECISIONS[self.precision], enabled=self.precision != "float32"):
             local_loss, output_loss = self._losses(state, batch)
         n_updates = state.memory["seen"].item() // self.batch_size + 1
         set_rates(state, self.rate, len(batch.labels))

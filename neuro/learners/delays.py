@@ -45,6 +45,7 @@ from neuro.learners.base import Batch, LearnerState, Problem
 from neuro.learners.delay_convolution import bumps, convolve
 from neuro.learners.event_counts import counts, one_a_step
 from neuro.learners.event_variation import Variation, varied
+from neuro.learners.layers import PRECISIONS
 from neuro.network import Network, Synapses
 from neuro.neurons import leaky_integrator, lif_delta
 from neuro.record import Counts
@@ -53,7 +54,6 @@ from neuro.units import choice, decay, param, vary
 DELAYS = ("learned", "random", "none")
 WIDTH_LAST = 0.5  # steps: 0.23 of the authors' schedule, and 0.27 that their kernel adds to it
 WIDTH_WHOLE = 1e-3  # steps: all of a weight lies on one whole delay
-PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Delays:
     lr_places: float = param("1", "learning rate of places at the start (Adam)", default=0.1, above=0)
     whole_from: float = param("1", "part of the budget after which delays are whole and fixed", default=0.7, minimum=0)
     weight_decay: float = param("1", "of weights, added to their gradient", default=1e-5, minimum=0)
-    precision: str = choice("type in which products of convolutions are formed", PRODUCTS, default="bfloat16")
+    precision: str = choice("type in which products of convolutions are formed", PRECISIONS, default="bfloat16")
     batch_size: int = param("samples", "samples a step of learning", default=64, minimum=2)
 
     source: ClassVar[str] = "hammouamri2024"
@@ -163,7 +163,7 @@ class Delays:
 
     def _arrivals(self, state: LearnerState, k: int, z_TBI: Tensor, width: float) -> Tensor:
         spread_DJI = bumps(self._places(state, k), width, self._n_delays(state.problem))
-        return convolve(z_TBI, state.weights[f"layer_{k}"] * spread_DJI, PRODUCTS[self.precision])
+        return convolve(z_TBI, state.weights[f"layer_{k}"] * spread_DJI, PRECISIONS[self.precision])
 
     def _set_rates(self, state: LearnerState) -> float:
         """Set the rates of the next step, and round places once they are whole; returns the Gaussians' width."""

@@ -52,6 +52,7 @@ from neuro.learners.goodness import (
     run_layers,
     softmax_logits,
 )
+from neuro.learners.layers import PRECISIONS
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -76,7 +77,7 @@ class ForwardForward:
     peer_momentum: float = param("1", "of the units' mean activities", default=0.9, minimum=0, maximum=1)
     dropout: float = param("1", "share of pixels silenced at random in training", default=0.0, minimum=0, maximum=0.9)
     inference: str = choice("how a class is read out", ("goodness", "softmax"), default="goodness")
-    precision: str = choice("of products of matrices in training", ("float32", "bfloat16"), default="float32")
+    precision: str = choice("of products of matrices in training", PRECISIONS, default="float32")
     batch_size: int = param("samples", "samples of one update", default=100, minimum=1)
 
     # whole_pass: the false label is drawn from the softmax, which sits on top of the neutral pass

@@ -40,6 +40,7 @@ from neuro.learners.goodness import (
     run_layers,
     softmax_logits,
 )
+from neuro.learners.layers import PRECISIONS
 from neuro.learners.negatives import hybrids
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -60,7 +61,7 @@ class ForwardForwardUnsupervised:
     sharpness: float = param("1", "slope of the log-odds over goodness", default=10.0, above=0, search=(2.0, 50.0))
     peer_weight: float = param("1", "weight of the peer normalisation; 0: none", default=0.03, minimum=0)
     peer_momentum: float = param("1", "of the units' mean activities", default=0.9, minimum=0, maximum=1)
-    precision: str = choice("of products of matrices in training", ("float32", "bfloat16"), default="float32")
+    precision: str = choice("of products of matrices in training", PRECISIONS, default="float32")
     batch_size: int = param("samples", "samples of one update", default=100, minimum=1)
 
     uses: ClassVar[frozenset[str]] = frozenset({"labels", "negative_samples"})

@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from neuro.learners.base import Problem
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}  # of the factors of matrix products, in learners
+
 
 class Layer(NamedTuple):
     """One learned linear map: dense where kernel is 0, else a convolution padded with kernel // 2 zeros.

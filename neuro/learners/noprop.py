@@ -36,6 +36,7 @@ from neuro.learners import label_embedding
 from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
 from neuro.learners.denoising_block import Block, Run, as_images, generator, learning_images, part, start_blocks
 from neuro.learners.label_embedding import embedding
+from neuro.learners.layers import PRECISIONS
 from neuro.learners.noise_schedule import cosine, noised, posterior, snr
 from neuro.learners.parallel_blocks import ParallelState, learn_in_processes
 from neuro.record import Counts
@@ -43,8 +44,6 @@ from neuro.units import choice, param
 
 if TYPE_CHECKING:
     from neuro.learners.noprop_backprop import NoPropBackprop
-
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from neuro.events import Events
 from neuro.learners import label_embedding
 from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.denoising_block import as_images, learning_images
-from neuro.learners.noprop import PRECISIONS, adamw, answer, start_chain
+from neuro.learners.layers import PRECISIONS
+from neuro.learners.noprop import adamw, answer, start_chain
 from neuro.units import choice, param
 
 

@@ -36,8 +36,9 @@ from neuro.learners import label_embedding, noise_schedule
 from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.denoising_block import Block, Run, as_images, generator, learning_images, named, part, start_blocks
 from neuro.learners.label_embedding import embedding
+from neuro.learners.layers import PRECISIONS
 from neuro.learners.noise_schedule import noised
-from neuro.learners.noprop import PRECISIONS, outputs
+from neuro.learners.noprop import outputs
 from neuro.record import Counts
 from neuro.units import choice, param
 

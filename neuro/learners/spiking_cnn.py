@@ -32,8 +32,8 @@ from torch.nn.functional import cross_entropy
 from neuro.event_frames import count_frames
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
-from neuro.learners.counter_current_cnn import DOWN, DTYPES
-from neuro.learners.layers import Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.counter_current_cnn import DOWN
+from neuro.learners.layers import PRECISIONS, Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
 from neuro.learners.spiking_layers import SpikingNetwork, spikes
 from neuro.learners.surrogate import SURROGATES
 from neuro.record import Counts
@@ -64,7 +64,7 @@ class SpikingCNN:
     slope: float = param("1", "sharpness of the surrogate", default=2.0, above=0)
     lr: float = param("1", "learning rate of Adam at the start", default=4e-3, above=0, search=(1e-4, 1e-2))
     batch_size: int = param("samples", "samples of one update", default=32, minimum=1)
-    precision: str = choice("of activities in learning; weights and scores are float32", DTYPES, default="float32")
+    precision: str = choice("of activities in learning; weights and scores are float32", PRECISIONS, default="float32")
 
     source: ClassVar[str] = "neftci2019"
     uses: ClassVar[frozenset[str]] = frozenset(
@@ -82,7 +82,7 @@ class SpikingCNN:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        with torch.autocast("cpu", DTYPES[self.precision], enabled=self.precision != "float32"):
+        with torch.autocast("cpu", PRECISIONS[self.precision], enabled=self.precision != "float32"):
             scores_BC = self._run(state, batch.inputs).scores_BC
         loss = cross_entropy(scores_BC, batch.labels)
         descend(state, loss, len(batch.labels))

@@ -27,14 +27,12 @@ from torch import Tensor
 
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, standardised
-from neuro.learners.layers import uniform
+from neuro.learners.layers import PRECISIONS, uniform
 from neuro.learners.protection import Protection, Step
 from neuro.learners.protections import PROTECTIONS
 from neuro.learners.spiking_network import GRADIENTS, SpikingNetwork, as_it_is, scores
 from neuro.record import Counts
 from neuro.units import choice, param
-
-PRODUCTS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class SpikingMLP:
     lr: float = param("1", "learning rate (SGD, constant)", default=0.1, above=0, search=(1e-2, 0.5))
     batch_size: int = param("samples", "samples of one update", default=64, minimum=1)
     precision: str = choice(
-        "of factors of products above the lowest layer; sums are float32", PRODUCTS, default="float32"
+        "of factors of products above the lowest layer; sums are float32", PRECISIONS, default="float32"
     )
     n_tasks: int = param("1", "hlop, replay: tasks that there is room for", default=10, minimum=1)
     subspaces: tuple[int, ...] = param(
@@ -138,7 +136,7 @@ class SpikingMLP:
         return SpikingNetwork(
             weights, backs, decay, self.v_th, self.slope, state.problem.n_steps,
             fires_at=self.fires_at, amplitude=self.amplitude, fading=self.method == "dsr",
-            products=PRODUCTS[self.precision],
+            products=PRECISIONS[self.precision],
         )  # fmt: skip
 
     def _notice(self, state: LearnerState, context: int, protection: Protection) -> None:

@@ -15,8 +15,6 @@ import argparse
 import itertools
 import json
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from typing import Any
@@ -26,6 +24,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.published import publish
+from benchmarks.scripts import run_script
 from neuro.learners.base import LearnerState, standardised
 from neuro.learners.hlop import old_rows
 from neuro.learners.protection import orthogonal
@@ -56,7 +55,6 @@ LIMITS = {"time": 1.3, "memory": 1.2, "angle": 5.0, "removed": 0.99, "changed": 
 
 def cost(label: str) -> dict[str, Any]:
     """In this process: processor seconds of an update during some tasks, and peak memory (MB)."""
-    torch.set_num_threads(1)
     task, learner = permuted.load_mnist(), COSTS[label]
     _, batch = next(stream_stages(task, 540_000, learner.batch_size, 0, 0, None))
     seconds, memory = [], PeakMemory()
@@ -78,11 +76,7 @@ def costs(rounds: int) -> list[dict[str, Any]]:
     """All learners in alternation: a row each, with its ratios to the unprotected one of its method."""
     found: dict[str, list[dict[str, Any]]] = {label: [] for label in COSTS}
     for _, label in itertools.product(range(rounds), COSTS):
-        command = [sys.executable, "-m", "benchmarks.hlop", "--worker", label]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{label} failed: {done.stderr[-500:]}")
-        found[label].append(json.loads(done.stdout.splitlines()[-1]))
+        found[label].append(run_script("benchmarks.hlop", ["--worker", label], 1, {}).found)
         print(label, found[label][-1], flush=True)
     rows = []
     for label, each in found.items():
@@ -121,7 +115,6 @@ def angles(a_KI: Tensor, b_HI: Tensor) -> np.ndarray:
 
 def subspaces(samples: int) -> list[dict[str, Any]]:
     """A row for each layer: its lateral neurons beside PCA after one task, and what a second task changes."""
-    torch.set_num_threads(1)
     task = permuted.load_mnist()
     state = HLOP.init(told(task, 10 * samples), 0)
     learned(HLOP, state, task, samples, 0)
@@ -218,7 +211,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--publish", action="store_true", help="write docs/results/hlop.{json,md}")
     parser.add_argument("--worker", choices=COSTS, help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     if options.worker:
         print(json.dumps(cost(options.worker)))
         return

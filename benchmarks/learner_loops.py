@@ -1,6 +1,6 @@
 """What the frame of this package costs: one pass of each learner beside a plain torch loop of the same rule.
 
-    python -m benchmarks.learner_loops [LEARNER ...] [--samples 12000] [--rounds 3] [--threads 1]
+    python -m benchmarks.learner_loops [LEARNER ...] [--samples 12000] [--rounds 3] [--threads 1] [--publish]
 
 The plain loops are the scripts one would write for one rule alone, with nn.Linear, the same sizes, batches and fused
 optimisers; they share no code with the learners. The two take turns, each pass over all samples in a new order, and
@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.published import publish
 from neuro.learners import LEARNERS
+from neuro.runs import hardware, made_with, versions
 from neuro.units import unknown
 from tasks import mnist
 from tasks.base import DataError, Split, make_task, stream
@@ -244,11 +246,20 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=12_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--publish", action="store_true", help="write docs/results/learner_loops.{json,md}")
     options = parser.parse_args()
     for name in options.learners:
         if name not in LOOPS:
             parser.error(unknown("learner", name, LOOPS))
     torch.set_num_threads(options.threads)
+    found = measured(options)
+    print(markdown(found))
+    if options.publish:
+        publish("learner_loops", found, markdown(found))
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """A row for each learner and data."""
     torch.manual_seed(0)
     data = {"random": random_images(options.samples)}
     try:
@@ -256,14 +267,34 @@ def main() -> None:
         data["MNIST"] = Split(train.inputs[: options.samples], train.labels[: options.samples])
     except DataError as error:
         print(f"without MNIST: {error}")
-    load, version = os.getloadavg()[0], torch.__version__
-    print(f"{options.samples} samples, threads: {options.threads}, load {load:.1f}, torch {version}")
-    print(f"{'':28}{'data':8}{'ours, s':>10}{'plain, s':>10}{'ratio':>8}   target: at most {TARGET}")
+    rows = []
     for name in options.learners:
         for what, split in data.items():
             ours, plain = passes(name, split, options.rounds)
-            mark = "" if ours <= TARGET * plain else "  above"
-            print(f"{name:28}{what:8}{ours:10.3f}{plain:10.3f}{ours / plain:8.2f}{mark}", flush=True)
+            rows.append({"learner": name, "data": what, "ours_s": ours, "plain_s": plain, "ratio": ours / plain})
+            print(line(rows[-1]), flush=True)
+    known = {name: versions()[name] for name in ("python", "neuro", "torch")}
+    about = {"samples": options.samples, "rounds": options.rounds, "load": os.getloadavg()[0]}
+    return {"rows": rows} | about | {"hardware": hardware(), "versions": known}
+
+
+def line(row: dict[str, Any]) -> str:
+    mark = "met" if row["ratio"] <= TARGET else "missed"
+    seconds = f"{row['ours_s']:.3f} | {row['plain_s']:.3f} | {row['ratio']:.2f}"
+    return f"| {row['learner']} | {row['data']} | {seconds} | {mark} |"
+
+
+def markdown(found: dict[str, Any]) -> str:
+    lines = [
+        "# Learners beside plain torch loops", "",
+        " ".join((__doc__ or "").split("\n\n")[2].split()), "",
+        f"{found['samples']:,} samples a pass, {found['rounds']} rounds; load {found['load']:.1f} at the end.", "",
+        "| learner | images | here, s | plain loop, s | ratio | target |", "| --- " * 6 + "|",
+        *map(line, found["rows"]), "",
+        *made_with(found),
+        "Command: `python -m benchmarks.learner_loops --publish`", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """Liquids at the edge of chaos: accuracy, branching and other measures of NALSM and its baselines, over seeds.
 
     python -m benchmarks.liquids [--which baselines sweep large] [--samples 54000] [--seeds 3] [--processes 2] --out DIR
-    python -m benchmarks.liquids --which speed
+    python -m benchmarks.liquids --which speed [--publish NAME]
 
 baselines: no plasticity, STDP, AP-STDP, NALSM with w_astrocyte 0.0075, 1,000 neurons. sweep: NALSM with seven values
 of w_astrocyte, seed 0. large: 8,000 neurons, seed 0. Each training is a run in DIR, measured once it is finished; the
 same command goes on where it was stopped, and ends by writing the report. --publish NAME writes it to docs/results.
-speed: time of one pass with and without plasticity and of the liquid's steps, on as many threads as torch has.
+speed: time of one pass with and without plasticity and of the liquid's steps, on one thread and on all.
 """
 
 import argparse
 import json
+import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -21,7 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.liquids_report import publish, report
+from benchmarks import published
+from benchmarks.liquids_report import publish, report, speed_text
 from neuro import criticality
 from neuro.events import Events
 from neuro.files import write_whole
@@ -29,7 +32,7 @@ from neuro.learners.base import LearnerState
 from neuro.learners.liquid import TYPES
 from neuro.learners.liquid_state_machine import DT, LiquidStateMachine
 from neuro.network import Synapses
-from neuro.runs import Run
+from neuro.runs import Run, hardware, versions
 from neuro.seeds import child
 from neuro.spike_statistics import merge
 from simulations.trainings import run_of, train_each
@@ -84,7 +87,10 @@ CASES = {
 def main() -> None:
     options = arguments()
     if options.which == ["speed"]:
-        print(json.dumps(speed(options.task), indent=1))
+        found = speed(options.task)
+        print(speed_text(found))
+        if options.publish:
+            published.publish(options.publish, found, speed_text(found))
         return
     if options.out is None:
         sys.exit("--out DIR is missing: where the trainings go, and are found again")
@@ -221,27 +227,28 @@ def _parted(given: Events) -> Events:
 
 
 def speed(task_name: str, n_samples: int = 1000) -> dict[str, Any]:
-    """Seconds of a pass of 60,000 samples through 1,000 neurons, and ns per neuron step and per synaptic event."""
+    """A row for each liquid and number of threads: what a sample, a neuron's step and a synaptic event take."""
     task = load_task(task_name)
     inputs = torch.from_numpy(task.train.inputs[:n_samples])
-    found: dict[str, Any] = {"threads": torch.get_num_threads()}
+    rows, most = [], torch.get_num_threads()
     for label, learner in (("no plasticity", LiquidStateMachine()), ("STDP and astrocyte", nalsm(0.0075))):
         learner = replace(learner, snapshots=5000)
         state = learner.init(task.problem, 0)
         learner.update(state, task.train.batch(np.arange(learner.batch_size)))
-        start, events, spikes = time.perf_counter(), 0, 0
-        for part in inputs.split(learner.batch_size):
-            _, record = learner.respond(state, part, np.zeros(len(part), np.int64))
-            events, spikes = events + record.counts.synaptic_events, spikes + record.counts.spikes
-        seconds = time.perf_counter() - start
-        found[label] = {
-            "minutes of 60,000 samples": seconds / n_samples * 60_000 / 60,
-            "ms a sample": 1000.0 * seconds / n_samples,
-            "ns a neuron and step": 1e9 * seconds / (n_samples * learner.duration / DT * 1000),
-            "ns a synaptic event": 1e9 * seconds / events,
-            "rate, Hz": spikes / n_samples / learner.duration,
-        }
-    return found
+        for threads in dict.fromkeys((1, most)):
+            torch.set_num_threads(threads)
+            start, events, spikes = time.perf_counter(), 0, 0
+            for part in inputs.split(learner.batch_size):
+                _, record = learner.respond(state, part, np.zeros(len(part), np.int64))
+                events, spikes = events + record.counts.synaptic_events, spikes + record.counts.spikes
+            seconds = time.perf_counter() - start
+            steps = n_samples * math.prod(learner.shape) * learner.duration / DT
+            row = {"liquid": label, "threads": threads, "ms_sample": 1e3 * seconds / n_samples}
+            row |= {"ns_step": 1e9 * seconds / steps, "ns_event": 1e9 * seconds / events}
+            rows.append(row | {"rate_hz": 1e3 * spikes / (steps * DT)})
+    known = {name: versions()[name] for name in ("python", "neuro", "numpy", "numba", "torch")}
+    about = {"task": task_name, "samples": n_samples, "load": os.getloadavg()[0]}
+    return {"rows": rows} | about | {"hardware": hardware(), "versions": known}
 
 
 if __name__ == "__main__":

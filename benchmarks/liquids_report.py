@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.published import RESULTS
 from neuro.files import write_whole
 from neuro.references import REFERENCES
-from neuro.runs import hardware, versions
+from neuro.runs import hardware, made_with, versions
 
 COLUMNS = {  # key of a row: heading, factor
     "test_accuracy": ("test accuracy, %", 100.0),
@@ -87,6 +87,27 @@ def _cell(values: list[float | None], factor: float) -> str:
         return ""
     spread = f" ± {np.std(numbers, ddof=1):.2g}" if len(set(numbers)) > 1 else ""
     return f"{np.mean(numbers):.4g}{spread}"
+
+
+def speed_text(found: dict[str, Any]) -> str:
+    """The table of what a liquid's steps take."""
+    rows = [
+        f"| {row['liquid']} | {row['threads']} | {row['ms_sample']:.2f} | {row['ms_sample']:.1f} |"
+        f" {row['ns_step']:.1f} | {row['ns_event']:.2f} | {row['rate_hz']:.1f} |"
+        for row in found["rows"]
+    ]
+    lines = [
+        "# Speed of a liquid", "",
+        f"1,000 neurons, {found['task']}, {found['samples']:,} samples of 250 ms, each from the weights at the start;"
+        f" drawing the input's spikes counts. Load {found['load']:.1f} at the end. A step of a neuron and a synaptic"
+        " event each stand for the whole time. Limits for a pass of 60,000 on two cores: 5 minutes without plasticity,"
+        " 12 with STDP and astrocyte.", "",
+        "| liquid | threads | ms a sample | minutes of 60,000 | ns a neuron's step | ns a synaptic event | rate, Hz |",
+        "| --- " * 7 + "|", *rows, "",
+        *made_with(found),
+        "Command: `python -m benchmarks.liquids --which speed --publish liquid_speed`", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
 
 
 def sweep_figure(rows: list[dict[str, Any]]) -> Figure:

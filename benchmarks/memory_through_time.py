@@ -11,7 +11,6 @@ input, and bptt that and all activities; the others bin a window of events at a 
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ import torch
 from matplotlib.figure import Figure
 
 from benchmarks.published import publish
+from benchmarks.scripts import run_script
 from neuro.events import Events
 from neuro.learners.base import Batch, Problem
 from neuro.learners.bptt import BPTT
@@ -48,7 +48,6 @@ MARKERS = ("o", "s", "^", "v", "D")
 
 def measure(name: str, n_steps: int, file: Path) -> dict[str, float]:
     """In this process: memory (MB) and processor seconds of an update from the batch in a file."""
-    torch.set_num_threads(1)
     with np.load(file) as arrays:
         events = Events(arrays["times"], arrays["units"], arrays["offsets"])
         labels = torch.from_numpy(arrays["labels"])
@@ -82,12 +81,9 @@ def compare(steps: list[int]) -> dict[str, Any]:
         np.savez(file, labels=batch.labels.numpy(), **batch.inputs._asdict())
         for name in LEARNERS:
             for n_steps in steps:
-                command = [sys.executable, "-m", "benchmarks.memory_through_time", "--worker", name]
-                command += ["--steps", str(n_steps), "--file", str(file)]
-                done = subprocess.run(command, capture_output=True, text=True)
-                if done.returncode:
-                    raise RuntimeError(f"{name} at {n_steps} steps failed: {done.stderr[-500:]}")
-                rows.append({"learner": name, "steps": n_steps, **json.loads(done.stdout.splitlines()[-1])})
+                arguments = ["--worker", name, "--steps", str(n_steps), "--file", str(file)]
+                found = run_script("benchmarks.memory_through_time", arguments, 1, {}).found
+                rows.append({"learner": name, "steps": n_steps, **found})
                 print(f"{name:<15} {n_steps:>4} steps  {rows[-1]['peak_mb']:8.1f} MB  {rows[-1]['seconds']:6.2f} s")
     names = ("python", "neuro", "numpy", "torch")
     return {
@@ -150,8 +146,10 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="write docs/results/memory_through_time.{json,md,png}")
     parser.add_argument("--worker", choices=LEARNERS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
+        torch.set_num_threads(options.threads)
         print(json.dumps(measure(options.worker, options.steps[0], options.file)))
         return
     found = compare(list(options.steps))

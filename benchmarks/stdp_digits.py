@@ -1,7 +1,7 @@
 """Samples per second of learning digits by STDP, beside BindsNET's DiehlAndCook2015 in the same run.
 
     pip install --no-deps --target FOLDER bindsnet==0.3.4
-    python -m benchmarks.stdp_digits --bindsnet FOLDER [--samples 96] [--rounds 3] [--threads 2] [--out docs/results]
+    python -m benchmarks.stdp_digits --bindsnet FOLDER [--samples 1024] [--rounds 3] [--threads 2] [--publish]
 
 Both learn the same images of MNIST (random ones of its mean where it is not found), shown for 250 ms with dt = 1 ms,
 pixels as Poisson-like spikes of at most 63.75 Hz, one sample at a time and in batches of 32; drawing the spikes counts.
@@ -12,11 +12,10 @@ Packages that BindsNET imports and this network does not use are replaced by emp
 
 import argparse
 import importlib
+import itertools
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 import types
@@ -28,12 +27,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.published import publish
+from benchmarks.scripts import ROOT, run_script
 from neuro.learners.base import Batch, Problem
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
+from neuro.runs import hardware, made_with, versions
 from tasks import mnist
 from tasks.base import DataError
 
-ROOT = Path(__file__).parents[1]
 CASES = [(400, 1), (400, 32), (1600, 1), (1600, 32)]  # neurons, samples of a batch
 DURATION, RATE = 250, 63.75  # ms, Hz
 TARGET = 10.0
@@ -108,65 +109,46 @@ def _empty(package: str, name: str) -> Any:
 RATES: dict[str, Callable[[int, int, int], float]] = {"neuro": neuro_rate, "bindsnet": bindsnet_rate}
 
 
-def measured(tool: str, case: tuple[int, int], samples: int, options: argparse.Namespace) -> float:
-    """The rate of one process."""
-    paths = [str(ROOT), str(options.bindsnet), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    command = [sys.executable, "-m", "benchmarks.stdp_digits", "--worker", tool, "--threads", str(options.threads)]
-    command += ["--case", *map(str, case), "--samples", str(samples)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{tool} with {case[0]} neurons and batches of {case[1]} failed:\n{done.stderr[-2000:]}")
-    return float(done.stdout.split()[-1])
-
-
 def compared(options: argparse.Namespace) -> dict[str, Any]:
     """Rates of both in every case, in turns."""
     rows = []
-    for case in CASES:
-        few = max(options.samples // SLOWER[case[1]] // case[1], 1) * case[1]
-        n_samples = {"neuro": options.samples, "bindsnet": few}
+    path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(options.bindsnet.resolve())])}
+    for neurons, batch_size in CASES:
+        few = max(options.samples // SLOWER[batch_size] // batch_size, 1) * batch_size
+        samples = {"neuro": options.samples, "bindsnet": few}
         rates: dict[str, list[float]] = {tool: [] for tool in RATES}
-        for _ in range(options.rounds):
-            for tool in RATES:
-                rates[tool].append(measured(tool, case, n_samples[tool], options))
+        for _, tool in itertools.product(range(options.rounds), RATES):
+            arguments = ["--worker", tool, "--case", str(neurons), str(batch_size), "--samples", str(samples[tool])]
+            rates[tool].append(run_script("benchmarks.stdp_digits", arguments, options.threads, path).found["rate"])
         medians = {tool: statistics.median(values) for tool, values in rates.items()}
-        row = {"neurons": case[0], "batch": case[1], "rates": rates, "samples": n_samples, **medians}
+        row = {"neurons": neurons, "batch": batch_size, "rates": rates, "samples": samples, **medians}
         rows.append(row | {"ratio": medians["neuro"] / medians["bindsnet"]})
-        print(table(rows[-1:]).splitlines()[-1], flush=True)
-    version = next(Path(options.bindsnet).glob("bindsnet-*.dist-info")).name.split("-")[1].removesuffix(".dist")
+        print(line(rows[-1]), flush=True)
+    bindsnet = next(options.bindsnet.glob("bindsnet-*.dist-info")).name.split("-")[1].removesuffix(".dist")
+    known = {name: versions()[name] for name in ("python", "neuro", "numpy", "numba", "torch")}
     return {
-        "rows": rows, "target": TARGET, "threads": options.threads, "rounds": options.rounds, "bindsnet": version,
-        "torch": torch.__version__, "python": platform.python_version(), "machine": platform.machine(),
-        "cores": os.cpu_count(), "load": os.getloadavg()[0],
+        "rows": rows, "target": TARGET, "threads": options.threads, "rounds": options.rounds,
+        "load": os.getloadavg()[0], "hardware": hardware(), "versions": known | {"bindsnet": bindsnet},
     }  # fmt: skip
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown."""
+def line(row: dict[str, Any]) -> str:
+    rates = f"{row['neuro']:.1f} | {row['bindsnet']:.1f} | {row['ratio']:.1f}"
+    return f"| {row['neurons']} | {row['batch']} | {rates} | {'met' if row['ratio'] >= TARGET else 'missed'} |"
+
+
+def markdown(found: dict[str, Any]) -> str:
     lines = [
-        "| neurons | batch | neuro (samples/s) | BindsNET (samples/s) | ratio | 10x |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        rates = f"{row['neuro']:.1f} | {row['bindsnet']:.1f} | {row['ratio']:.1f}"
-        lines.append(
-            f"| {row['neurons']} | {row['batch']} | {rates} | {'met' if row['ratio'] >= TARGET else 'missed'} |"
-        )
+        "# Speed of learning by STDP", "",
+        f"Learning digits by STDP, beside BindsNET's DiehlAndCook2015: images of 28 x 28 shown for {DURATION} ms, dt 1"
+        f" ms. Medians of {found['rounds']} rounds in turns; threads: {found['threads']}; load {found['load']:.1f} at"
+        f" the end. Target: {found['target']:g} times as many samples a second.", "",
+        "| neurons | batch | neuro, samples/s | BindsNET, samples/s | ratio | target |",
+        "| --- " * 6 + "|", *map(line, found["rows"]), "",
+        *made_with(found),
+        "Command: `python -m benchmarks.stdp_digits --bindsnet FOLDER --publish`", "",
+    ]  # fmt: skip
     return "\n".join(lines)
-
-
-def write(result: dict[str, Any], out: Path) -> None:
-    """out/stdp_digits.json and .md."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "stdp_digits.json").write_text(json.dumps(result, indent=1) + "\n")
-    about = (
-        f"Learning digits by STDP, beside BindsNET {result['bindsnet']} (DiehlAndCook2015): images of 28 x 28 shown for"
-        f" {DURATION} ms, dt 1 ms. Medians of {result['rounds']} rounds in turns, {result['threads']} threads,"
-        f" {result['cores']} cores ({result['machine']}), torch {result['torch']}, load {result['load']:.1f} at the"
-        " end. Made by `python -m benchmarks.stdp_digits`."
-    )
-    (out / "stdp_digits.md").write_text(f"# Speed of learning by STDP\n\n{about}\n\n{table(result['rows'])}\n")
 
 
 def main() -> None:
@@ -175,19 +157,20 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1024, help="that neuro learns in a measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--publish", action="store_true", help="write docs/results/stdp_digits.{json,md}")
     parser.add_argument("--worker", choices=RATES, help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         torch.set_num_threads(options.threads)
-        print(RATES[options.worker](options.case[0], options.case[1], options.samples))
+        print(json.dumps({"rate": RATES[options.worker](options.case[0], options.case[1], options.samples)}))
         return
     if options.bindsnet is None or not any(options.bindsnet.glob("bindsnet-*.dist-info")):
         parser.error("--bindsnet FOLDER is needed: pip install --no-deps --target FOLDER bindsnet==0.3.4")
-    result = compared(options)
-    write(result, options.out)
-    print(table(result["rows"]))
+    found = compared(options)
+    print(markdown(found))
+    if options.publish:
+        publish("stdp_digits", found, markdown(found))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
+from benchmarks.hlop import angles
 from neuro.learners.hebbian import (
     LARGEST,
     bcm,
@@ -27,12 +28,6 @@ K = 6  # dimensions of the subspaces
 
 def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def angles(a_KI, b_KI):
-    """Principal angles between the spans of rows, in degrees."""
-    a, b = (np.linalg.qr(rows.T.double().numpy())[0] for rows in (a_KI, b_KI))
-    return np.degrees(np.arccos(np.clip(np.linalg.svd(a.T @ b)[1], -1, 1)))
 
 
 @pytest.fixture(scope="module")

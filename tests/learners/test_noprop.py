@@ -13,10 +13,11 @@ from torch.nn.functional import conv2d, max_pool2d
 from neuro.audit import audit
 from neuro.learners.base import Batch, from_tensors, to_tensors
 from neuro.learners.denoising_block import Block, Run, as_images, draw, shifted
-from neuro.learners.noise_schedule import cosine, snr
+from neuro.learners.noise_schedule import cosine, level, snr
+from neuro.learners.noise_schedule import learned as learned_schedule
 from neuro.learners.noprop import NoProp
 from neuro.learners.noprop_backprop import NoPropBackprop
-from neuro.learners.noprop_continuous import NoPropCT, NoPropFM
+from neuro.learners.noprop_continuous import NoPropCT, NoPropFM, spread_times
 from tasks import digits
 from tasks.base import stream
 
@@ -119,6 +120,20 @@ def test_shifts_move_pixels_and_bring_in_zeros():
     assert torch.all(moved.sum(1) == 1) and torch.all(moved.sum(0) > 0)
     moved = shifted(problem, torch.ones(200, 9), 2, torch.Generator().manual_seed(0))
     assert set(moved.sum(1).tolist()) <= {float(h * w) for h in (1, 2, 3) for w in (1, 2, 3)}
+
+
+def test_a_batch_of_spread_times_holds_the_integral_of_the_loss_s_weight():
+    """SNR'(t) rises by three orders of magnitude; over t it is SNR(1) - SNR(0), from which 128 free times stray far."""
+    rng = torch.Generator().manual_seed(0)
+    schedule = learned_schedule(rng, 64)
+    first, last = level(schedule, torch.tensor([0.0, 1.0])).abar
+    whole = (snr(last) - snr(first)).item()
+    for _ in range(20):
+        times_B = spread_times(128, rng)
+        assert 0 <= times_B.min() and times_B.max() < 1
+        assert level(schedule, times_B).snr_slope.mean().item() == pytest.approx(whole, rel=0.06)
+    free = [level(schedule, torch.rand(128, generator=rng)).snr_slope.mean().item() for _ in range(20)]
+    assert np.std(free) > 0.12 * whole
 
 
 @pytest.mark.parametrize("learner", [SMALL, NoPropCT(conv=(4,), steps=5), NoPropFM(conv=(4,), steps=5)])

@@ -1,6 +1,7 @@
 """Liquids at the edge of chaos: accuracy, branching and other measures of NALSM and its baselines, over seeds.
 
-    python -m benchmarks.liquids [--which baselines sweep large] [--samples 54000] [--seeds 3] [--processes 2] --out DIR
+    python -m benchmarks.liquids [--which baselines sweep large] [--only LIQUID ...] [--samples 54000] [--seeds 3]
+                                 [--processes 2] --out DIR
     python -m benchmarks.liquids --which speed [--publish NAME]
 
 baselines: no plasticity, STDP, AP-STDP, NALSM with w_astrocyte 0.0075, 1,000 neurons. sweep: NALSM with seven values
@@ -82,6 +83,7 @@ CASES = {
     "sweep": tuple(Case(f"NALSM {w:g}", nalsm(w), *found) for w, found in zip(SWEEP, PUBLISHED_SWEEP, strict=True)),
     "large": (Case("NALSM, 8,000 neurons", nalsm(0.0075, shape=(20, 20, 20)), 0.9749, None),),
 }
+LABELS = [case.label for cases in CASES.values() for case in cases]
 
 
 def main() -> None:
@@ -97,7 +99,8 @@ def main() -> None:
     rows = []
     for which in options.which:
         seeds = options.seeds if which == "baselines" else 1
-        rows += [row | {"group": which} for row in measured(CASES[which], seeds, options)]
+        cases = tuple(case for case in CASES[which] if case.label in (options.only or LABELS))
+        rows += [row | {"group": which} for row in measured(cases, seeds, options)]
         write_whole(options.out / "results.json", json.dumps(rows, indent=1))
         report(rows, options.out)
     if options.publish:
@@ -107,6 +110,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--which", nargs="+", choices=[*CASES, "speed"], default=["baselines"])
+    parser.add_argument("--only", nargs="+", metavar="LIQUID", choices=LABELS, help=", ".join(map(repr, LABELS)))
     parser.add_argument("--task", default="mnist")
     parser.add_argument("--samples", type=int, default=54_000)
     parser.add_argument("--seeds", type=int, default=3)

@@ -10,7 +10,7 @@ from typing import Any
 from neuro.units import check, param, unknown
 
 COMMANDS = {
-    "list": "tasks, learners, variants, neurons, rules, backends, simulations and recipes that exist",
+    "list": "tasks, learners, variants, neurons, rules, backends and simulations that exist",
     "data": "which data are there, what is missing and where it comes from; `neuro data get NAME` fetches",
     "train": "train one learner: neuro train RECIPE [--learner.lr ...] [--seed] [--out]",
     "compare": "compare learners on a task: neuro compare TASK [--learners A B ...] [--seeds N] [--tune N] [--out DIR]",
@@ -70,13 +70,16 @@ def main() -> None:
         sys.exit(2)
 
 
-def _positional(arguments: list[str], command: str, kind: str, known: Any = None) -> tuple[str, list[str]]:
-    """The first word after a command, checked against the names that exist, and the rest."""
+def _positional(
+    arguments: list[str], command: str, kind: str, known: Any = None, known_are: str = ""
+) -> tuple[str, list[str]]:
+    """The first word after a command, checked against the names that exist, and the rest. known_are: those in words."""
+    known_are = known_are or ", ".join(sorted(known or ()))
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
-        choices = f"; choose from: {', '.join(sorted(known))}" if known else ""
+        choices = f"; choose from: {known_are}" if known else ""
         raise ValueError(f"neuro {command} needs a {kind}{choices}")
     if arguments[0] in ("-h", "--help"):
-        choices = f"\n\n{kind}s: {', '.join(known)}" if known else ""
+        choices = f"\n\n{kind}s: {known_are}" if known else ""
         more = f"\n`neuro {command} {kind.upper()} --help` shows its options." if known else ""
         print(f"usage: neuro {command} {kind.upper()} ...\n\n{COMMANDS[command]}{choices}{more}")
         sys.exit(0)
@@ -125,10 +128,10 @@ def _train(arguments: list[str]) -> None:
     import dataclasses
 
     from simulations.options import parse
-    from simulations.recipes import RECIPES, training
+    from simulations.recipes import RECIPES, RECIPES_ARE, training
     from tasks.harness import Budget, open_training
 
-    recipe, rest = _positional(arguments, "train", "recipe", RECIPES)
+    recipe, rest = _positional(arguments, "train", "recipe", RECIPES, RECIPES_ARE)
     default = training(*RECIPES[recipe])
     fields = [
         ("learner", type(default.learner)),

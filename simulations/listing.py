@@ -11,7 +11,7 @@ from neuro.learners import LEARNERS
 from neuro.neurons import NEURONS
 from neuro.plasticity import RULES
 from simulations import SIMULATIONS
-from simulations.recipes import RECIPES, VARIANTS, settings
+from simulations.recipes import RECIPES_ARE, VARIANTS, settings
 from tasks import TASKS
 
 
@@ -32,12 +32,12 @@ def print_names() -> None:
         "rules": RULES,
         "backends": BACKENDS,
         "simulations": SIMULATIONS,
-        "recipes": RECIPES,
     }
     for title, names in groups.items():
         print(f"{title}:")
         for name in names:
             print(f"  {name:<24} {docs.get(name, '')}".rstrip())
+    print(f"recipes:\n  {RECIPES_ARE}")
 
 
 def _first_line(thing: Any) -> str:

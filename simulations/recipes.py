@@ -109,4 +109,5 @@ def training(task: str, name: str, seed: int = 0) -> Training:
     return Training(task, name, named_learner(name), BUDGETS.get(task, Budget()), seed)
 
 
+RECIPES_ARE = "TASK_LEARNER with _ for -, for each task and each learner or variant: mnist_bptt, fsdd_delays_none"
 RECIPES = {f"{task}_{name}".replace("-", "_"): (task, name) for task in TASKS for name in NAMES}

@@ -7,10 +7,14 @@ import sys
 import numpy as np
 import pytest
 
+from neuro.backends import BACKENDS
+from neuro.neurons import NEURONS
+from neuro.plasticity import RULES
 from neuro.runs import open_run
-from simulations import cli, recipes, report
+from simulations import SIMULATIONS, cli, recipes, report
 from simulations.compare import in_precision
-from simulations.recipes import RECIPES, VARIANTS, training
+from simulations.recipes import NAMES, training
+from tasks import TASKS
 from tasks.harness import Budget, from_json
 
 
@@ -110,17 +114,7 @@ def test_every_command_has_help(monkeypatch, capsys, words):
 def test_list_names_everything_that_is_registered(monkeypatch, capsys):
     assert neuro(monkeypatch, "list") == 0
     text = capsys.readouterr().out
-    for name in (
-        "mnist",
-        "digits",
-        "bptt",
-        "lif_delta",
-        "pair_stdp",
-        "torch_dense",
-        "stdp_window",
-        *RECIPES,
-        *VARIANTS,
-    ):
+    for name in (*TASKS, *NAMES, *NEURONS, *RULES, *BACKENDS, *SIMULATIONS, "mnist_bptt"):
         assert name in text
 
 

@@ -104,7 +104,15 @@ def main() -> None:
         write_whole(options.out / "results.json", json.dumps(rows, indent=1))
         report(rows, options.out)
     if options.publish:
-        publish(options.publish, rows, "python -m benchmarks.liquids " + " ".join(sys.argv[1:]))
+        publish(options.publish, rows, _command(options))
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What makes these rows again, wherever their trainings lie."""
+    words = ["python -m benchmarks.liquids --which", *options.which]
+    words += ["--only", *(f'"{label}"' for label in options.only)] if options.only else []
+    words += ["--seeds", str(options.seeds)] if "baselines" in options.which else []
+    return " ".join([*words, "--publish", options.publish])
 
 
 def arguments() -> argparse.Namespace:

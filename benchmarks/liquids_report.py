@@ -52,7 +52,8 @@ def publish(name: str, rows: list[dict[str, Any]], command: str) -> None:
         " whose depression an astrocyte sets (NALSM). One pass over 54,000 training images of 250 ms; the test images"
         " are read once. Measures on 20 (ranks: 2,000) validation images. Published: means over ten networks of other"
         " seeds (8,000 neurons: five), from the authors' results file. Other programs may have shared the cores, which"
-        " lengthens times beyond the waiting that is shown.", "",
+        " lengthens times beyond the waiting that is shown. An exponent of 10 is the largest that is looked for: the"
+        " avalanches are nearly all of one size.", "",
         *table(rows), "",
         f"Made by {', '.join(f'`{each}`' for each in commands)} on {about['hardware']['processor']}; versions and every"
         f" run in {name}.json.", "",

@@ -247,10 +247,10 @@ def speed(task_name: str, n_samples: int = 1000) -> dict[str, Any]:
     rows, most = [], torch.get_num_threads()
     for label, learner in (("no plasticity", LiquidStateMachine()), ("STDP and astrocyte", nalsm(0.0075))):
         learner = replace(learner, snapshots=5000)
-        state = learner.init(task.problem, 0)
-        learner.update(state, task.train.batch(np.arange(learner.batch_size)))
         for threads in dict.fromkeys((1, most)):
             torch.set_num_threads(threads)
+            state = learner.init(task.problem, 0)  # a liquid keeps the threads of the first time it is shown something
+            learner.update(state, task.train.batch(np.arange(learner.batch_size)))
             start, events, spikes = time.perf_counter(), 0, 0
             for part in inputs.split(learner.batch_size):
                 _, record = learner.respond(state, part, np.zeros(len(part), np.int64))

@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(BIN)/neuro compare digits --learners backprop bptt forward-forward counter-current mono-forward
 
-# Everything but the slow reproductions; about ten minutes on two cores. A process a core, with one thread each.
+# Everything but the slow reproductions; six and a half minutes on two free cores. A process a core, with one thread each.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.published import publish
+from benchmarks.published import described, publish
 from neuro.audio.cochlea import CRAMER_2020, Cochlea, Spikes, encode
 from neuro.runs import hardware, made_with, versions
 from neuro.seeds import child
@@ -101,7 +101,7 @@ def measure(n_groups: int) -> tuple[dict[str, Any], list[Pair]]:
         "seconds_per_second": (time.perf_counter() - start) / sound,
         "rows": rows,
         "hardware": hardware(),
-        "versions": {name: versions()[name] for name in ("python", "neuro", "numpy", "numba")},
+        "versions": versions("python", "neuro", "numpy", "numba"),
     }
     return found, pairs
 
@@ -141,7 +141,7 @@ def markdown(found: dict[str, Any]) -> str:
         for key, text in names.items()
     ]
     lines = [
-        "# Cochlea", "", " ".join((__doc__ or "").split("\n\n")[2].split()), "",
+        "# Cochlea", "", described(__doc__), "",
         f"{found['recordings']} recordings; {100 * found['within_target']:.0f} % of them have within"
         f" {100 * TARGET:g} % as many spikes as supplied.", "", "| measure | mean | sd | min | max |",
         "| --- " * 5 + "|", *table, "", "![](cochlea.png)", "",

@@ -112,7 +112,7 @@ def measure(path: str, chips: int, samples: int) -> dict[str, Any]:
         "float_spikes_per_sample": wanted[1],
         "rows": rows,
         "hardware": hardware(),
-        "versions": {name: versions()[name] for name in ("python", "neuro", "numpy", "torch")},
+        "versions": versions("python", "neuro", "numpy", "torch"),
     }
 
 

@@ -74,7 +74,7 @@ def measure(n_events: float) -> dict[str, Any]:
         "growth": late / early - 1.0,
         "target": TARGET,
         "hardware": hardware(),
-        "versions": {name: versions()[name] for name in ("python", "neuro", "numpy", "numba")},
+        "versions": versions("python", "neuro", "numpy", "numba"),
     }
 
 

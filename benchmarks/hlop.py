@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.published import publish
+from benchmarks.published import described, publish
 from benchmarks.scripts import run_script
 from neuro.learners.base import LearnerState, standardised
 from neuro.learners.hlop import old_rows
@@ -178,7 +178,7 @@ def markdown(found: dict[str, Any]) -> str:
     ]  # fmt: skip
     lines = [
         "# Hebbian subspaces: what they hold, protect and cost", "",
-        " ".join((__doc__ or "").split("\n\n")[2].split()), "",
+        described(__doc__), "",
         f"## After one task ({found['samples']:,} samples)", "",
         "Largest angle (degrees) between the first principal directions of a layer's input and the Hebbian subspace"
         f" (target: below {limits['angle']:g}), the part of the activity that the subspace holds (%), the part that as"
@@ -220,7 +220,7 @@ def main() -> None:
     found = {
         "samples": options.samples, "subspaces": subspaces(options.samples), "costs": costs(options.rounds),
         "limits": LIMITS, "hardware": hardware(),
-        "versions": {name: versions()[name] for name in ("python", "neuro", "numpy", "torch")},
+        "versions": versions("python", "neuro", "numpy", "torch"),
     }  # fmt: skip
     print(markdown(found))
     if options.publish:

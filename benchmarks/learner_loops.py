@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.published import publish
+from benchmarks.published import described, publish
 from neuro.learners import LEARNERS
 from neuro.runs import hardware, made_with, versions
 from neuro.units import unknown
@@ -273,7 +273,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             ours, plain = passes(name, split, options.rounds)
             rows.append({"learner": name, "data": what, "ours_s": ours, "plain_s": plain, "ratio": ours / plain})
             print(line(rows[-1]), flush=True)
-    known = {name: versions()[name] for name in ("python", "neuro", "torch")}
+    known = versions("python", "neuro", "torch")
     about = {"samples": options.samples, "rounds": options.rounds, "load": os.getloadavg()[0]}
     return {"rows": rows} | about | {"hardware": hardware(), "versions": known}
 
@@ -287,7 +287,7 @@ def line(row: dict[str, Any]) -> str:
 def markdown(found: dict[str, Any]) -> str:
     lines = [
         "# Learners beside plain torch loops", "",
-        " ".join((__doc__ or "").split("\n\n")[2].split()), "",
+        described(__doc__), "",
         f"{found['samples']:,} samples a pass, {found['rounds']} rounds; load {found['load']:.1f} at the end.", "",
         "| learner | images | here, s | plain loop, s | ratio | target |", "| --- " * 6 + "|",
         *map(line, found["rows"]), "",

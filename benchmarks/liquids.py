@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import published
-from benchmarks.liquids_report import publish, report, speed_text
+from benchmarks.liquids_report import publish_together, report, speed_text
+from benchmarks.published import publish
 from neuro import criticality
 from neuro.events import Events
 from neuro.files import write_whole
@@ -94,7 +94,7 @@ def main() -> None:
         found = speed(options.task)
         print(speed_text(found))
         if options.publish:
-            published.publish(options.publish, found, speed_text(found))
+            publish(options.publish, found, speed_text(found))
         return
     if options.out is None:
         sys.exit("--out DIR is missing: where the trainings go, and are found again")
@@ -106,7 +106,7 @@ def main() -> None:
         write_whole(options.out / "results.json", json.dumps(rows, indent=1))
         report(rows, options.out)
     if options.publish:
-        publish(options.publish, rows, _command(options))
+        publish_together(options.publish, rows, _command(options))
 
 
 def _command(options: argparse.Namespace) -> str:
@@ -260,7 +260,7 @@ def speed(task_name: str, n_samples: int = 1000) -> dict[str, Any]:
             row = {"liquid": label, "threads": threads, "ms_sample": 1e3 * seconds / n_samples}
             row |= {"ns_step": 1e9 * seconds / steps, "ns_event": 1e9 * seconds / events}
             rows.append(row | {"rate_hz": 1e3 * spikes / (steps * DT)})
-    known = {name: versions()[name] for name in ("python", "neuro", "numpy", "numba", "torch")}
+    known = versions("python", "neuro", "numpy", "numba", "torch")
     about = {"task": task_name, "samples": n_samples, "load": os.getloadavg()[0]}
     return {"rows": rows} | about | {"hardware": hardware(), "versions": known}
 

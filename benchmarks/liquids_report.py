@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.published import RESULTS
+from benchmarks.published import RESULTS, publish
 from neuro.files import write_whole
 from neuro.references import REFERENCES
 from neuro.runs import hardware, made_with, versions
@@ -38,14 +38,14 @@ def report(rows: list[dict[str, Any]], out: Path) -> None:
         sweep_figure(rows).savefig(out / "sweep.png", dpi=150)
 
 
-def publish(name: str, rows: list[dict[str, Any]], command: str) -> None:
+def publish_together(name: str, rows: list[dict[str, Any]], command: str) -> None:
     """Write docs/results/NAME.md, .json and .png. What was published there of other liquids and seeds stays."""
     file, commands = RESULTS / f"{name}.json", [command]
     if file.exists():
         before = json.loads(file.read_text())
         rows, commands = together(before["rows"], rows), list(dict.fromkeys([*before["commands"], command]))
     about = {"commands": commands, "hardware": hardware(), "versions": versions()}
-    write_whole(file, json.dumps(about | {"rows": rows}, indent=1) + "\n")
+    figure = sweep_figure(rows) if any(row["group"] == "sweep" for row in rows) else None
     lines = [
         "# Liquids at the edge of chaos", "",
         "Liquid state machines on MNIST: without plasticity, shaped by STDP, by activity-dependent STDP, and by STDP"
@@ -58,11 +58,10 @@ def publish(name: str, rows: list[dict[str, Any]], command: str) -> None:
         f"Made by {', '.join(f'`{each}`' for each in commands)} on {about['hardware']['processor']}; versions and every"
         f" run in {name}.json.", "",
     ]  # fmt: skip
-    if any(row["group"] == "sweep" for row in rows):
-        sweep_figure(rows).savefig(RESULTS / f"{name}.png", dpi=150)
+    if figure is not None:
         lines += [f"![accuracy and branching factor against the astrocyte's weight]({name}.png)", ""]
     lines += ["## References", "", *(f"- {REFERENCES[key]}" for key in CITED)]
-    write_whole(RESULTS / f"{name}.md", "\n".join(lines) + "\n")
+    publish(name, about | {"rows": rows}, "\n".join(lines) + "\n", figure)
 
 
 def together(before: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

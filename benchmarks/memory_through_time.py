@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from benchmarks.published import publish
+from benchmarks.published import described, publish
 from benchmarks.scripts import run_script
 from neuro.events import Events
 from neuro.learners.base import Batch, Problem
@@ -85,13 +85,12 @@ def compare(steps: list[int]) -> dict[str, Any]:
                 found = run_script("benchmarks.memory_through_time", arguments, 1, {}).found
                 rows.append({"learner": name, "steps": n_steps, **found})
                 print(f"{name:<15} {n_steps:>4} steps  {rows[-1]['peak_mb']:8.1f} MB  {rows[-1]['seconds']:6.2f} s")
-    names = ("python", "neuro", "numpy", "torch")
     return {
         "rows": rows,
         "growth": {name: growth(rows, name) for name in LEARNERS},
         "flat": FLAT,
         "hardware": hardware(),
-        "versions": {name: versions()[name] for name in names},
+        "versions": versions("python", "neuro", "numpy", "torch"),
     }
 
 
@@ -113,7 +112,7 @@ def markdown(found: dict[str, Any]) -> str:
         seconds.append(f"| {name} | " + " | ".join(f"{cell['seconds']:.2f}" for cell in row) + " |")
     rule = "| --- " * (len(steps) + 1) + "|"
     lines = [
-        "# Memory through time", "", " ".join((__doc__ or "").split("\n\n")[2].split()), "",
+        "# Memory through time", "", described(__doc__), "",
         "Peak memory of updates (MB), and its growth from the fewest steps to the most"
         f" (target for sltt: below {100 * found['flat']:g} %):", "", f"{head} | growth |", f"{rule} --- |", *memory, "",
         "Processor time of one update (s):", "", f"{head} |", rule, *seconds, "", "![](memory_through_time.png)", "",

@@ -61,7 +61,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             start = time.perf_counter()
             _learn(learners[way], states[way], batch, options.batches)
             seconds[way].append((time.perf_counter() - start) / options.batches)
-    known = {name: versions()[name] for name in ("python", "neuro", "torch")}
+    known = versions("python", "neuro", "torch")
     return {
         "seconds": seconds, "blocks": options.blocks, "precision": options.precision, "batch": learner.batch_size,
         "batches": options.batches, "load": os.getloadavg()[0], "hardware": hardware(), "versions": known,

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.published import publish
+from benchmarks.published import described, publish
 from neuro.backends import simulate
 from neuro.backends.fixed_point_formats import QFormat
 from neuro.crossbar_devices import IDEAL, PCM_JOSHI_2020, Crossbar
@@ -171,7 +171,7 @@ def measure(path: str, samples: int) -> dict[str, Any]:
         "macs_per_sample": macs,
         "rows": rows,
         "hardware": hardware(),
-        "versions": {name: versions()[name] for name in ("python", "neuro", "numpy", "torch", "snntorch")},
+        "versions": versions("python", "neuro", "numpy", "torch", "snntorch"),
     }
 
 
@@ -179,7 +179,7 @@ def markdown(found: dict[str, Any], name: str) -> str:
     titles = ["", "test accuracy, %", "equal answers, %", "spikes/sample", "synaptic operations/sample"]
     titles += ["of them additions alone", "digital, 45 nm, µJ/sample", "on Loihi, µJ/sample", "samples/s here"]
     lines = [
-        "# One network everywhere", "", " ".join((__doc__ or "").split("\n\n")[2].split()), "",
+        "# One network everywhere", "", described(__doc__), "",
         f"{found['task']}, {found['architecture']}, trained on {found['budget']['samples']:,} samples; the first"
         f" {found['samples']:,} test samples.", "",
         f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|",

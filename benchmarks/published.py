@@ -11,6 +11,11 @@ from neuro.files import write_whole
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
+def described(doc: str | None) -> str:
+    """The third paragraph of a benchmark's docstring, which says what is measured, in one line."""
+    return " ".join((doc or "").split("\n\n")[2].split())
+
+
 def publish(name: str, found: dict[str, Any], text: str, figure: Figure | None = None) -> None:
     """Write docs/results/NAME.json and .md and, where there is a figure, .png."""
     write_whole(RESULTS / f"{name}.json", json.dumps(found, indent=1) + "\n")

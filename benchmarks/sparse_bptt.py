@@ -197,10 +197,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 ratios = {f"{key}_ratio": medians[name][key] / fastest[key] for key in ("s", "cpu_s", "peak_mb")}
                 row = {"threads": threads, "state": which, "name": name} | medians[name] | ratios
                 rows.append(row | {"all_s": [one["s"] for one in found]})
-    wanted = ("python", "neuro", "numpy", "numba", "torch", "snntorch", "spikingjelly")
     return {"rows": rows, "states": states, "repeats": options.repeats,
             "passes": options.passes, "target_time": TARGET_TIME, "target_memory": TARGET_MEMORY,
-            "hardware": hardware(), "versions": {k: v for k, v in versions().items() if k in wanted}}  # fmt: skip
+            "hardware": hardware(),
+            "versions": versions("python", "neuro", "numpy", "numba", "torch", "snntorch", "spikingjelly")}  # fmt: skip
 
 
 def markdown(found: dict[str, Any]) -> str:

@@ -125,7 +125,7 @@ def compared(options: argparse.Namespace) -> dict[str, Any]:
         rows.append(row | {"ratio": medians["neuro"] / medians["bindsnet"]})
         print(line(rows[-1]), flush=True)
     bindsnet = next(options.bindsnet.glob("bindsnet-*.dist-info")).name.split("-")[1].removesuffix(".dist")
-    known = {name: versions()[name] for name in ("python", "neuro", "numpy", "numba", "torch")}
+    known = versions("python", "neuro", "numpy", "numba", "torch")
     return {
         "rows": rows, "target": TARGET, "threads": options.threads, "rounds": options.rounds,
         "load": os.getloadavg()[0], "hardware": hardware(), "versions": known | {"bindsnet": bindsnet},

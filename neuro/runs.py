@@ -166,10 +166,12 @@ def read_record(path: Path) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that matter to results."""
-    found = {"python": platform.python_version(), "neuro": _version("neuro")}
-    return found | {package: _version(package) for package in PACKAGES}
+def versions(*names: str) -> dict[str, str]:
+    """Versions of "python" and of packages; without names, of all that matter to results."""
+    return {
+        name: platform.python_version() if name == "python" else _version(name)
+        for name in names or ("python", "neuro", *PACKAGES)
+    }
 
 
 def _version(package: str) -> str:

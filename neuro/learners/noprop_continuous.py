@@ -206,7 +206,7 @@ def _learning_scores(
 
 
 def spread_times(n_samples: int, rng: torch.Generator) -> Tensor:
-    """Times in [0, 1), one in each of n_samples equal parts, all as far into their parts."""
+    """Times from 0 to 1, one in each of n_samples equal parts, all as far into their parts."""
     return (torch.arange(n_samples) + torch.rand(1, generator=rng)) / n_samples
 
 

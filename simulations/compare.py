@@ -26,7 +26,7 @@ from simulations.recipes import named_learner, training
 from simulations.report import publish, write_report
 from simulations.tables import audit_table, print_tables
 from simulations.trainings import run_of, train_each
-from tasks.augment import AUGMENTATIONS
+from tasks.base import AUGMENTATION_NAMES
 from tasks.harness import Budget, Training, load_task, to_json
 from tasks.sequence import check_budget
 
@@ -49,7 +49,7 @@ class Compare:
         "1", "evaluations without a better one that end a training, the best answers; 0: never", default=0, minimum=0
     )
     augment: str = choice(
-        "how training images are altered; task: the task's own way", ("task", *AUGMENTATIONS), default="task"
+        "how training samples are altered; task: the task's own way", ("task", *AUGMENTATION_NAMES), default="task"
     )
     precision: str = choice(
         "of the factors of matrix products, in all learners that let one choose; own: as each is set",

@@ -61,7 +61,6 @@ ROTATE = functools.partial(rotate, degrees=10.0)
 CUTOUT = functools.partial(cutout, side=16)
 
 AUGMENTATIONS: dict[str, tuple[Step, ...]] = {
-    "none": (),
     "crop-flip": (CROP, flip),
     "crop-flip-cutout": (CROP, flip, CUTOUT),
     "shift": (SHIFT,),

@@ -3,10 +3,9 @@
 Axes: n sample, B sample of a batch, I input, K number.
 """
 
-import functools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -15,12 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neuro.events import Events, EventStore
+from neuro.events import EventStore
 from neuro.learners.base import Batch, Problem
 from neuro.seeds import child
 from tasks.augment import AUGMENTATIONS, N_NUMBERS, augmented
+from tasks.augment_events import EVENT_AUGMENTATIONS, partners, varied
 
 DEFAULT_PASSES = 20  # over the training split, where no budget says how many
+AUGMENTATION_NAMES = ("none", *AUGMENTATIONS, *EVENT_AUGMENTATIONS)
 SCENARIOS = ("domain-incremental", "class-incremental", "task-incremental")
 
 
@@ -46,15 +47,12 @@ class Split(NamedTuple):
     inputs: NDArray[np.float32] | NDArray[np.uint8] | EventStore | InputStore
     labels: NDArray[np.int64]
 
-    def batch(self, rows: NDArray, alter: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Batch:
-        """Samples as a learner sees them. alter: of the inputs as they are stored, before they become float32."""
-        taken = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else self.inputs.take(rows)
-        if isinstance(taken, Events):
-            return Batch(taken, torch.from_numpy(self.labels[rows]))
-        inputs = torch.from_numpy(taken)
-        inputs = alter(inputs) if alter else inputs
-        if inputs.dtype == torch.uint8:
-            inputs = inputs.float().div_(255.0)
+    def batch(self, rows: NDArray) -> Batch:
+        """Samples as a learner sees them."""
+        if isinstance(self.inputs, EventStore):
+            inputs = self.inputs.take(rows)
+        else:
+            inputs = _as_float(_stored(self.inputs, rows))
         return Batch(inputs, torch.from_numpy(self.labels[rows]))
 
     def keep(self, rows: NDArray) -> "Split":
@@ -64,7 +62,7 @@ class Split(NamedTuple):
 
 
 class Augmentation(NamedTuple):
-    """What is done to each training image. name: of tasks.augment; shape: of one image."""
+    """What is done to each training sample. name: one of AUGMENTATION_NAMES; shape: of one sample."""
 
     name: str
     shape: tuple[int, ...]
@@ -73,9 +71,25 @@ class Augmentation(NamedTuple):
         """Those of every place in a pass over n samples [n, K]."""
         return child(seed, "augment", n_pass).random((n, N_NUMBERS))
 
-    def apply(self, rows_BI: torch.Tensor, numbers_BK: NDArray) -> torch.Tensor:
-        """Altered copies of rows."""
-        return augmented(self.name, rows_BI, self.shape, torch.from_numpy(numbers_BK))
+    def batch(self, split: Split, rows: NDArray, numbers_BK: NDArray) -> Batch:
+        """Altered copies of a split's samples, as a learner sees them."""
+        if isinstance(split.inputs, EventStore):
+            how, events = EVENT_AUGMENTATIONS[self.name], split.inputs.take(rows)
+            others = split.inputs.take(partners(split.labels, rows, numbers_BK)) if how.blending else events
+            inputs = varied(how, events, others, math.prod(self.shape), numbers_BK)
+        else:
+            stored = _stored(split.inputs, rows)
+            inputs = _as_float(augmented(self.name, stored, self.shape, torch.from_numpy(numbers_BK)))
+        return Batch(inputs, torch.from_numpy(split.labels[rows]))
+
+
+def _stored(inputs: NDArray | InputStore, rows: NDArray) -> torch.Tensor:
+    """Static samples as they are stored."""
+    return torch.from_numpy(inputs[rows] if isinstance(inputs, np.ndarray) else inputs.take(rows))
+
+
+def _as_float(inputs: torch.Tensor) -> torch.Tensor:
+    return inputs.float().div_(255.0) if inputs.dtype == torch.uint8 else inputs
 
 
 class Stage(NamedTuple):
@@ -92,7 +106,7 @@ class Stage(NamedTuple):
 class Task:
     """A learning task. source is a key of neuro.references, checksum that of the raw data.
 
-    augment: what "task" stands for where an augmentation is chosen (a key of tasks.augment.AUGMENTATIONS).
+    augment: what "task" stands for where an augmentation is chosen (one of AUGMENTATION_NAMES).
     stages: of a sequence of tasks, each of them; then train, val and test are those of the first, and the problem has
         the classes of all. scenario: one of SCENARIOS; in "task-incremental" alone, an answer is sought among the
         classes of the stage that a test sample comes from.
@@ -112,11 +126,27 @@ class Task:
     scenario: str = ""
 
     def augmentation(self, chosen: str) -> Augmentation | None:
-        """An augmentation by name, "task" for the task's own; None if nothing is altered. ValueError for events."""
+        """An augmentation by name, "task" for the task's own; None if nothing is altered.
+
+        ValueError if it alters images and the task gives events, or the other way round.
+        """
         name = self.augment if chosen == "task" else chosen
-        if AUGMENTATIONS[name] and isinstance(self.train.inputs, EventStore):
-            raise ValueError(f"augmentation {name!r} alters images, and the task {self.name} gives events; choose none")
-        return Augmentation(name, self.problem.shape) if AUGMENTATIONS[name] else None
+        if name == "none":
+            return None
+        altered, given = (
+            "events" if is_events else "images"
+            for is_events in (name in EVENT_AUGMENTATIONS, isinstance(self.train.inputs, EventStore))
+        )
+        if altered != given:
+            raise ValueError(
+                f"augmentation {name!r} alters {altered}, and the task {self.name} gives {given}; choose none"
+            )
+        if altered == "events" and len(self.problem.shape) > 1:
+            raise ValueError(
+                f"augmentation {name!r} shifts units along one row, and those of {self.name} have the shape"
+                f" {self.problem.shape}; choose none"
+            )
+        return Augmentation(name, self.problem.shape)
 
 
 def make_task(
@@ -180,11 +210,11 @@ def stream(
         places = {p: slice(max(start - p * n, 0), stop - p * n) for p in passes}
         orders = {p: orders[p] if p in orders else child(seed, "order", p).permutation(n) for p in passes}
         rows = np.concatenate([orders[p][places[p]] for p in passes])
-        alter = None
         if augment:
             numbers = {p: numbers[p] if p in numbers else augment.numbers(n, seed, p) for p in passes}
-            alter = functools.partial(augment.apply, numbers_BK=np.concatenate([numbers[p][places[p]] for p in passes]))
-        yield stop, split.batch(rows, alter)
+            yield stop, augment.batch(split, rows, np.concatenate([numbers[p][places[p]] for p in passes]))
+        else:
+            yield stop, split.batch(rows)
         start = stop
 
 

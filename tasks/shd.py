@@ -8,7 +8,7 @@ fsdd  10 English digits, real recordings of the Free Spoken Digit Dataset turned
 They are looked for in $NEURO_DATA/NAME, as .h5, .h5.gz or .h5.zip. SHD and SSC are downloaded if they are not there;
 what is downloaded is checked by its MD5. As in the leading results, five channels make one unit and a step is 10 ms;
 `load` takes any other binning. A unit's spikes all stay; most learners take those of one step for one, `delays` counts
-them, as hammouamri2024 do.
+them, as hammouamri2024 do. In training, recordings are altered (tasks/augment_events.py) unless `augment` says "none".
 
 References: cramer2020 (SHD, SSC, their layout), jackson2018 (FSDD), hammouamri2024 (the binning).
 """
@@ -94,7 +94,7 @@ def load(corpus: Corpus, channels: int = 5, dt: float = 10.0) -> Task:
     data, checksum = _origin(corpus, parts)
     return make_task(
         corpus.name, train, val, test, shape=(N_CHANNELS // channels,), n_steps=round(corpus.longest / dt), dt=dt,
-        source=corpus.source, licence=corpus.licence, data=data, checksum=checksum,
+        source=corpus.source, licence=corpus.licence, data=data, checksum=checksum, augment="recording",
     )  # fmt: skip
 
 

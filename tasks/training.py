@@ -7,7 +7,7 @@ from typing import Any
 
 from neuro.learners import LEARNERS
 from neuro.units import choice, param, unknown
-from tasks.augment import AUGMENTATIONS
+from tasks.base import AUGMENTATION_NAMES
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Budget:
         "1", "evaluations in a row without a better one that end training; 0: never", default=0, minimum=0
     )
     augment: str = choice(
-        "how training images are altered; task: the task's own way", ("task", *AUGMENTATIONS), default="task"
+        "how training samples are altered; task: the task's own way", ("task", *AUGMENTATION_NAMES), default="task"
     )
 
 

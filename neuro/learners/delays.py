@@ -14,16 +14,15 @@
 
 delays: "learned"; "random": the same draw, rounded and fixed; "none": every spike arrives at once.
 
-A unit's spikes in a step are counted (event_counts.py). In learning, events are varied as in another recording
-(event_variation.py); static samples enter by latency. Where the
-budget is not known (sequences of tasks), rates stay at the cycle's first values, and the width is 0.5 steps.
+A unit's spikes in a step are counted (event_counts.py); static samples enter by latency. Where the budget is not known
+(sequences of tasks), rates stay at the cycle's first values, and the width is 0.5 steps.
 
 Axes: T step, B sample, I input, J output, C class, D delay.
 References: hammouamri2024 (and its code), khalfaoui2023, he2015 (weights at the start), smith2019 (one cycle),
-kingma2015 (Adam), fang2021 (surrogate), ko2015, jaitly2013 (variations).
+kingma2015 (Adam), fang2021 (surrogate).
 Deviations: the code steps v <- v - v / 1.005, a decay of 0.005 in 10 ms, which exp(-dt / tau_m) has at 1.886 ms. It
-has two hidden layers of 256, batches of 256, delays up to 240 ms, dropout 0.4, a surrogate of sharpness 5 and no
-variations; it draws places between -13 and 12 around 12 steps, and clips them. It rounds places for its answers alone,
+has two hidden layers of 256, batches of 256, delays up to 240 ms, dropout 0.4 and a surrogate of sharpness 5;
+it draws places between -13 and 12 around 12 steps, and clips them. It rounds places for its answers alone,
 and its fixed random delays are spread over neighbouring steps in learning. Rates change with every batch, not every
 epoch. All samples have the same number of steps, and none follow the last.
 Defaults were chosen on FSDD's validation split.
@@ -44,7 +43,6 @@ from neuro.learners import delay_export, delay_layers
 from neuro.learners.base import Batch, LearnerState, Problem
 from neuro.learners.delay_convolution import bumps, convolve
 from neuro.learners.event_counts import counts, one_a_step
-from neuro.learners.event_variation import Variation, varied
 from neuro.learners.layers import PRECISIONS
 from neuro.network import Network, Synapses
 from neuro.neurons import leaky_integrator, lif_delta
@@ -69,12 +67,6 @@ class Delays:
     v_th: float = param("mV", "threshold of the hidden neurons; they rest and reset at 0", default=1.0, above=0)
     slope: float = param("1", "sharpness of the surrogate", default=2.0, above=0)
     dropout: float = param("1", "share of hidden neurons silenced in a sample", default=0.3, minimum=0, maximum=0.99)
-    blending: float = param(
-        "1", "share of samples mixed with another of their class", default=0.0, minimum=0, maximum=1
-    )
-    stretch: float = param("1", "largest change of a sample's tempo", default=0.15, minimum=0, maximum=0.9)
-    shift: int = param("1", "largest shift of a sample's units", default=4, minimum=0)
-    thinning: float = param("1", "largest share of a sample's spikes that are lost", default=0.6, minimum=0, maximum=1)
     lr: float = param("1", "highest learning rate of weights (Adam)", default=5e-3, above=0, search=(1e-3, 2e-2))
     lr_places: float = param("1", "learning rate of places at the start (Adam)", default=0.1, above=0)
     whole_from: float = param("1", "part of the budget after which delays are whole and fixed", default=0.7, minimum=0)
@@ -112,7 +104,7 @@ class Delays:
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss and the width of the Gaussians."""
         width = self._set_rates(state)
-        z_TBI = self._counted(state.problem, self._varied(state, batch))
+        z_TBI = self._counted(state.problem, batch.inputs)
         scores_BC = self._learning_scores(state, z_TBI, width)
         loss = torch.nn.functional.cross_entropy(scores_BC, batch.labels)
         for optimiser in state.optimisers.values():
@@ -215,14 +207,6 @@ class Delays:
         if isinstance(inputs, Events):
             return inputs
         return encode.latency(inputs.flatten(1).numpy(), self._n_steps(problem) * problem.dt)
-
-    def _varied(self, state: LearnerState, batch: Batch) -> Tensor | Events:
-        """Events as in another recording; static samples as they are."""
-        if not isinstance(batch.inputs, Events):
-            return batch.inputs
-        seed = int(torch.randint(2**62, (1,), generator=state.rng))
-        how, rng = Variation(self.blending, self.stretch, self.shift, self.thinning), np.random.default_rng(seed)
-        return varied(batch.inputs, batch.labels.numpy(), state.problem.n_inputs, how, rng)
 
     def _places(self, state: LearnerState, k: int) -> Tensor:
         return (state.weights if self.delays == "learned" else state.memory)[f"places_{k}"]

@@ -16,13 +16,12 @@ from neuro.learners.base import Batch, Problem, to_tensors
 from neuro.learners.delay_convolution import bumps, convolve
 from neuro.learners.delays import Delays, one_cycle
 from neuro.learners.event_counts import counts, one_a_step
-from neuro.learners.event_variation import Variation, varied
 from neuro.units import decay
 
 PROBLEM = Problem(
     n_inputs=12, n_classes=3, n_steps=20, dt=10.0, input_mean=0.0, input_std=1.0, shape=(12,), samples=640
 )
-SMALL = Delays(hidden=(9, 7), longest=60.0, batch_size=16, precision="float32", shift=1)
+SMALL = Delays(hidden=(9, 7), longest=60.0, batch_size=16, precision="float32")
 
 
 def events(n=16, seed=0, density=0.3):
@@ -216,43 +215,6 @@ def test_width_and_rates_follow_the_budget():
 def test_the_default_membrane_decays_as_the_authors():
     """v <- v - v / 1.005 in a step of 10 ms."""
     assert decay(10.0, Delays().tau_m) == pytest.approx(1 - 1 / 1.005, rel=2e-3)
-
-
-def test_events_vary_as_a_whole_sample():
-    (inputs, labels_B), rng = events(n=200, seed=6), np.random.default_rng(0)
-    still = Variation(0.0, 0.0, 0, 0.0)
-    same = varied(inputs, labels_B.numpy(), 12, still, rng)
-    assert all(np.array_equal(a, b) for a, b in zip(same, inputs, strict=True))
-    slower, higher = (
-        varied(inputs, labels_B.numpy(), 12 + 2, how, rng)
-        for how in (still._replace(stretch=0.2), still._replace(shift=2))
-    )
-    tempi = np.array([slower.sample(b).times[-1] / inputs.sample(b).times[-1] for b in range(200)])
-    np.testing.assert_allclose(slower.times, inputs.times * np.repeat(tempi, np.diff(inputs.offsets)))
-    assert 0.8 <= tempi.min() < 0.85 and 1.15 < tempi.max() <= 1.2
-    kept = [np.diff(each.offsets) for each in (higher, inputs)]
-    assert {-2, 0, 2} < {int(higher.sample(b).units.max() - inputs.sample(b).units.max()) for b in range(200)}
-    assert (kept[0] <= kept[1]).all() and higher.units.min() >= 0
-    fewer = varied(inputs, labels_B.numpy(), 12, still._replace(thinning=0.6), rng)
-    assert len(fewer.times) / len(inputs.times) == pytest.approx(0.7, abs=0.05)  # 200 draws between 0.4 and 1
-
-
-def test_a_mixture_has_half_of_the_spikes_of_two_samples_of_one_class():
-    """Class k has units 4k to 4k + 3, and its two samples lie 100 ms apart: mixtures stay in class and in place."""
-    rng = np.random.default_rng(1)
-    labels_B, offsets = np.repeat(np.arange(3), 2), np.arange(7) * 400
-    units = rng.integers(0, 4, 2400) + np.repeat(4 * labels_B, 400)
-    begins = 50.0 + 100.0 * np.tile(np.repeat([0, 1], 400), 3)
-    inputs = make_events(begins + rng.uniform(0, 50, 2400), units, offsets)
-    mixed = varied(inputs, labels_B, 12, Variation(1.0, 0.0, 0, 0.0), np.random.default_rng(4))
-    moved = [b for b in range(6) if not np.array_equal(mixed.sample(b).times, inputs.sample(b).times)]
-    assert moved  # those whose partner is not themselves
-    for b in moved:
-        found, own = mixed.sample(b), inputs.sample(b)
-        assert set(found.units // 4) == {labels_B[b]} and (np.diff(found.times) >= 0).all()
-        assert len(found.times) == pytest.approx(400, abs=60)  # 800 draws: a deviation of 14
-        assert found.times.mean() == pytest.approx(own.times.mean(), abs=3)
-        assert 0.3 < np.isin(found.times, own.times).mean() < 0.7
 
 
 def test_counts_survive_as_units_of_one_spike_a_step():

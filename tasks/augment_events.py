@@ -9,13 +9,14 @@
 What happens to a sample is read off a row of numbers, as for images (tasks/augment.py): 0 stretches, 1 shifts, 2 thins,
 3 blends, 4 says with which other sample, 5 is the seed of its spikes.
 
-Axes: B sample, E event of a batch, I unit, K number.
+Axes: B sample, I unit, K number.
 References: nowotny2025 (mixtures), ko2015 (speed perturbation), jaitly2013 (shifts of the frequency axis).
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from neuro.events import Events
@@ -47,55 +48,42 @@ def partners(labels_n: NDArray, rows_B: NDArray, numbers_BK: NDArray) -> NDArray
 def varied(how: Variation, events: Events, others: Events, n_units: int, numbers_BK: NDArray) -> Events:
     """Samples as they might have been recorded another time. others: a partner for each."""
     is_blended_B = numbers_BK[:, 3] < how.blending
-    if is_blended_B.any():
-        events = _joined(events, others, is_blended_B)
     most = round(how.shift * n_units)
-    scale_B = 1.0 + how.stretch * (2.0 * numbers_BK[:, 0] - 1.0)
     shift_B = np.floor(numbers_BK[:, 1] * (2 * most + 1)).astype(np.int32) - most
+    scale_B = 1.0 + how.stretch * (2.0 * numbers_BK[:, 0] - 1.0)
     kept_B = (1.0 - how.thinning * numbers_BK[:, 2]) * np.where(is_blended_B, 0.5, 1.0)
-    sample_E = _samples(events)
-    units_E = events.units + shift_B[sample_E]
-    is_kept_E = (_uniform(events, numbers_BK[:, 5]) < kept_B[sample_E]) & (units_E >= 0) & (units_E < n_units)
-    return _made(
-        events.times[is_kept_E] * scale_B[sample_E[is_kept_E]], units_E[is_kept_E], sample_E[is_kept_E], events
+    seeds_B = (numbers_BK[:, 5] * 2**32).astype(np.uint32)
+    return Events(*_vary(events, others, is_blended_B, scale_B, shift_B, kept_B, seeds_B, n_units))
+
+
+@njit(cache=True)
+def _vary(events, others, is_blended_B, scale_B, shift_B, kept_B, seeds_B, n_units):
+    """Times, units and offsets of what is kept; a sample and its partner are merged in the order of their times."""
+    times, units = (
+        np.empty(len(events.times) + len(others.times)),
+        np.empty(len(events.units) + len(others.units), np.int32),
     )
-
-
-def _joined(events: Events, others: Events, is_joined_B: NDArray) -> Events:
-    """All events of the chosen samples and of their partners, at the same mean time; none comes before 0."""
-    means_B, of_others_B = _mean_times(events), _mean_times(others)
-    sample_E = _samples(others)
-    moved_E = others.times + (means_B - of_others_B)[sample_E]
-    taken_E = is_joined_B[sample_E] & (moved_E >= 0)
-    times_E, units_E, samples_E = (
-        np.concatenate((own, other[taken_E]))
-        for own, other in (
-            (events.times, moved_E), (events.units, others.units), (_samples(events), sample_E)
-        )
-    )  # fmt: skip
-    order = np.lexsort((times_E, samples_E))
-    return _made(times_E[order], units_E[order], samples_E[order], events)
-
-
-def _mean_times(events: Events) -> NDArray[np.float64]:
-    """Of each sample; 0 where it has no events."""
-    sums_B = np.bincount(_samples(events), events.times, events.n_samples)
-    return sums_B / np.maximum(np.diff(events.offsets), 1)
-
-
-def _uniform(events: Events, seeds_B: NDArray) -> NDArray[np.float64]:
-    """A number for each event that depends on its sample's seed, uniform in [0, 1), and on no other sample [E]."""
-    counts_B = np.diff(events.offsets)
-    rngs = [np.random.default_rng(int(seed * 2**53)) for seed in seeds_B]
-    return np.concatenate([rng.random(n) for rng, n in zip(rngs, counts_B, strict=True)])
-
-
-def _samples(events: Events) -> NDArray[np.int64]:
-    """Which sample an event belongs to [E]."""
-    return np.repeat(np.arange(events.n_samples), np.diff(events.offsets))
-
-
-def _made(times_E: NDArray, units_E: NDArray, sample_E: NDArray, like: Events) -> Events:
-    """Events of as many samples as others have."""
-    counts_B = np.bincount(sample_E, minlength=like.n_samples)
-    return Events(times_E, units_E, np.concatenate(([0], np.cumsum(counts_B))))
+    offsets = np.zeros_like(events.offsets)
+    n = 0
+    for b in range(len(seeds_B)):
+        np.random.seed(seeds_B[b])  # numba's own generator
+        i, end = events.offsets[b], events.offsets[b + 1]
+        j, end_other = others.offsets[b], others.offsets[b + 1]
+        later = 0.0
+        if not is_blended_B[b]:
+            j = end_other
+        elif i < end and j < end_other:
+            later = events.times[i:end].mean() - others.times[j:end_other].mean()
+        while i < end or j < end_other:
+            if j == end_other or (i < end and events.times[i] <= others.times[j] + later):
+                time, unit = events.times[i], events.units[i]
+                i += 1
+            else:
+                time, unit = others.times[j] + later, others.units[j]
+                j += 1
+            unit += shift_B[b]
+            if np.random.random() < kept_B[b] and time >= 0 and 0 <= unit < n_units:
+                times[n], units[n] = scale_B[b] * time, unit
+                n += 1
+        offsets[b + 1] = n
+    return times[:n], units[:n], offsets

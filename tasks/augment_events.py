@@ -31,7 +31,7 @@ class Variation(NamedTuple):
     thinning: float = 0.0
 
 
-RECORDING = Variation(stretch=0.15, shift=0.02, thinning=0.3)  # chosen on FSDD's validation split
+RECORDING = Variation(stretch=0.15, shift=0.03, thinning=0.3)  # chosen on FSDD's validation split
 EVENT_AUGMENTATIONS: dict[str, Variation] = {
     "recording": RECORDING,
     "recording-blend": RECORDING._replace(blending=0.5),

@@ -5,8 +5,8 @@
 1. A synapse has a weight and a place p, 0 <= p <= D - 1 steps; in learning its spike arrives spread over the delays
    as a Gaussian around p (delay_convolution.py), so that p has a gradient.
 2. The Gaussians' width falls exponentially from half the longest delay to 0.5 steps in the first quarter of the budget.
-3. The score of a class is the softmax of the integrators' potentials, summed over time; its cross-entropy is
-   differentiated through time with an arctan surrogate. The reset passes no gradient (delay_layers.py).
+3. The score of a class is the softmax of the integrators' potentials, summed over time; the cross-entropy of scores over
+   a temperature is differentiated through time with an arctan surrogate. The reset passes no gradient (delay_layers.py).
 4. Adam; the rate of weights follows one cycle, up to lr and down to nearly 0, that of places half a cosine to 0.
 5. In the last part of the budget places are whole and fixed, and weights alone go on.
 6. Answers come from whole delays and folded normalisation (delay_export.py), as a network of neuro that any backend
@@ -21,10 +21,10 @@ Axes: T step, B sample, I input, J output, C class, D delay.
 References: hammouamri2024 (and its code), khalfaoui2023, he2015 (weights at the start), smith2019 (one cycle),
 kingma2015 (Adam), fang2021 (surrogate).
 Deviations: the code steps v <- v - v / 1.005, a decay of 0.005 in 10 ms, which exp(-dt / tau_m) has at 1.886 ms. It
-has two hidden layers of 256, batches of 256, delays up to 240 ms, dropout 0.4 and a surrogate of sharpness 5;
-it draws places between -13 and 12 around 12 steps, and clips them. It rounds places for its answers alone,
-and its fixed random delays are spread over neighbouring steps in learning. Rates change with every batch, not every
-epoch. All samples have the same number of steps, and none follow the last.
+has two hidden layers of 256, batches of 256, delays up to 240 ms, dropout 0.4, a surrogate of sharpness 5 and a
+temperature of 1; it draws places between -13 and 12 around 12 steps, and clips them. It rounds places for its answers
+alone, and its fixed random delays are spread over neighbouring steps in learning. Rates change with every batch, not
+every epoch. All samples have the same number of steps, and none follow the last.
 Defaults were chosen on FSDD's validation split.
 """
 
@@ -58,7 +58,7 @@ WIDTH_WHOLE = 1e-3  # steps: all of a weight lies on one whole delay
 class Delays:
     """Surrogate gradients for weights and delays at once."""
 
-    hidden: tuple[int, ...] = param("1", "neurons in each hidden layer", default=(240, 240), minimum=1)
+    hidden: tuple[int, ...] = param("1", "neurons in each hidden layer", default=(160, 160, 160), minimum=1)
     delays: str = choice("which delays the synapses have", DELAYS, default="learned")
     longest: float = param("ms", "longest delay, rounded down to steps of the task", default=150.0, minimum=0)
     duration: float = param("ms", "part of a sample that is seen; what comes later is dropped", default=640.0, above=0)
@@ -66,7 +66,8 @@ class Delays:
     tau_m: float = param("ms", "membrane time constant of all layers", default=1.886, above=0)
     v_th: float = param("mV", "threshold of the hidden neurons; they rest and reset at 0", default=1.0, above=0)
     slope: float = param("1", "sharpness of the surrogate", default=2.0, above=0)
-    dropout: float = param("1", "share of hidden neurons silenced in a sample", default=0.3, minimum=0, maximum=0.99)
+    dropout: float = param("1", "share of hidden neurons silenced in a sample", default=0.1, minimum=0, maximum=0.99)
+    temperature: float = param("1", "scores are divided by it in the loss", default=5.0, above=0)
     lr: float = param("1", "highest learning rate of weights (Adam)", default=5e-3, above=0, search=(1e-3, 2e-2))
     lr_places: float = param("1", "learning rate of places at the start (Adam)", default=0.1, above=0)
     whole_from: float = param("1", "part of the budget after which delays are whole and fixed", default=0.7, minimum=0)
@@ -106,7 +107,7 @@ class Delays:
         width = self._set_rates(state)
         z_TBI = self._counted(state.problem, batch.inputs)
         scores_BC = self._learning_scores(state, z_TBI, width)
-        loss = torch.nn.functional.cross_entropy(scores_BC, batch.labels)
+        loss = torch.nn.functional.cross_entropy(scores_BC / self.temperature, batch.labels)
         for optimiser in state.optimisers.values():
             optimiser.zero_grad()
         loss.backward()

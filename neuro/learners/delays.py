@@ -5,8 +5,9 @@
 1. A synapse has a weight and a place p, 0 <= p <= D - 1 steps; in learning its spike arrives spread over the delays
    as a Gaussian around p (delay_convolution.py), so that p has a gradient.
 2. The Gaussians' width falls exponentially from half the longest delay to 0.5 steps in the first quarter of the budget.
-3. The score of a class is the softmax of the integrators' potentials, summed over time; the cross-entropy of scores over
-   a temperature is differentiated through time with an arctan surrogate. The reset passes no gradient (delay_layers.py).
+3. The score of a class is the softmax of the integrators' potentials, summed over time. The cross-entropy of scores
+   over a temperature is differentiated through time with an arctan surrogate; the reset passes no gradient
+   (delay_layers.py).
 4. Adam; the rate of weights follows one cycle, up to lr and down to nearly 0, that of places half a cosine to 0.
 5. In the last part of the budget places are whole and fixed, and weights alone go on.
 6. Answers come from whole delays and folded normalisation (delay_export.py), as a network of neuro that any backend

@@ -128,7 +128,7 @@ class Delays:
         layers = self._folded(state)
         cells, readout = self._cells(problem, layers)
         spikes_TBI, _ = raster(
-            self.entering(problem, inputs), self.most * problem.n_inputs, self._n_steps(problem), problem.dt
+            self.entering(problem, inputs), self.most * problem.n_inputs, self.n_steps(problem), problem.dt
         )
         spikes_BTI = np.ascontiguousarray(spikes_TBI.transpose(1, 0, 2)) > 0
         found = delay_export.potentials(layers, cells, readout, problem.dt, spikes_BTI)
@@ -146,6 +146,13 @@ class Delays:
     def entering(self, problem: Problem, inputs: Tensor | Events) -> Events:
         """Samples as the network that answers takes them: each unit is `most` units, of one spike a step each."""
         return one_a_step(self._events(problem, inputs), problem.n_inputs, problem.dt, self.most)
+
+    def n_steps(self, problem: Problem) -> int:
+        """Steps of a sample that are seen. ValueError where `duration` is less than one."""
+        n_steps = int(self.duration / problem.dt + 1e-6)
+        if n_steps < 1:
+            raise ValueError(f"duration = {self.duration} ms is less than a step, {problem.dt} ms; give at least that")
+        return min(n_steps, problem.n_steps)
 
     def _learning_scores(self, state: LearnerState, z_TBI: Tensor, width: float) -> Tensor:
         membrane = delay_layers.Membrane(float(decay(state.problem.dt, self.tau_m)), self.v_th, self.slope)
@@ -187,28 +194,22 @@ class Delays:
             optimisers["places"] = torch.optim.Adam(places, lr=self.lr_places, fused=True)
         return optimisers
 
-    def _n_steps(self, problem: Problem) -> int:
-        n_steps = int(self.duration / problem.dt + 1e-6)
-        if n_steps < 1:
-            raise ValueError(f"duration = {self.duration} ms is less than a step, {problem.dt} ms; give at least that")
-        return min(n_steps, problem.n_steps)
-
     def _n_delays(self, problem: Problem) -> int:
         """Delays from 0 to the longest, which no sample outlasts."""
         if self.delays == "none":
             return 1
-        return min(int(self.longest / problem.dt + 1e-6), self._n_steps(problem) - 1) + 1
+        return min(int(self.longest / problem.dt + 1e-6), self.n_steps(problem) - 1) + 1
 
     def _counted(self, problem: Problem, inputs: Tensor | Events) -> Tensor:
         """How often each unit fires in each step of the part that is seen [T, B, I]."""
         events = self._events(problem, inputs)
-        return torch.from_numpy(counts(events, problem.n_inputs, self._n_steps(problem), problem.dt, self.most))
+        return torch.from_numpy(counts(events, problem.n_inputs, self.n_steps(problem), problem.dt, self.most))
 
     def _events(self, problem: Problem, inputs: Tensor | Events) -> Events:
         """Static samples enter by latency."""
         if isinstance(inputs, Events):
             return inputs
-        return encode.latency(inputs.flatten(1).numpy(), self._n_steps(problem) * problem.dt)
+        return encode.latency(inputs.flatten(1).numpy(), self.n_steps(problem) * problem.dt)
 
     def _places(self, state: LearnerState, k: int) -> Tensor:
         return (state.weights if self.delays == "learned" else state.memory)[f"places_{k}"]

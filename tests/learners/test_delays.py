@@ -137,7 +137,7 @@ def test_folded_normalisation_equals_normalisation():
 
 def on_event_backend(learner, state, inputs):
     net, weights = learner.as_network(state)
-    duration = learner._n_steps(state.problem) * state.problem.dt
+    duration = learner.n_steps(state.problem) * state.problem.dt
     record = neuro.simulate(
         net,
         weights,

@@ -103,6 +103,7 @@ def push(queue, time, key):
 
 @compiled
 def next_day(queue):
+    """Begin the next day: its events go to the heap, or back onto the calendar where they lie further ahead."""
     counters = queue.counters
     counters[DAY] += 1
     day = counters[DAY] & (queue.heads.shape[0] - 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from neuro import plot
 from neuro.files import write_whole
@@ -45,6 +46,10 @@ def learning_curves(results: dict[str, Any], out: Path) -> Figure:
             ax.get_legend().remove()
         ax.label_outer()
     axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes[1].xaxis.set_major_formatter("{x:,g}")
+    axes[1].xaxis.set_minor_formatter(NullFormatter())
+    axes[0].xaxis.set_major_formatter(EngFormatter())
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=8)
     n_seeds = max(len(group.rows) for group in groups)
     processor, threads = results["hardware"]["processor"], results["rows"][0]["threads"]

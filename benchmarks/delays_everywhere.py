@@ -30,7 +30,7 @@ from neuro.units import decay
 from simulations.trained import Trained, load_trained
 
 CHUNK = 100
-Q_FORMAT = QFormat(total=32, fraction=16)
+Q_FORMAT = QFormat(total=32, fraction=20)
 Answer = Callable[[Any], Tensor]  # events -> scores
 
 

@@ -1,0 +1,99 @@
+"""Spoken digits learned by gradients through time, and by those that are cut off in time.
+
+    python -m benchmarks.accuracy_through_time [--passes 60] [--seeds 1] [--processes 2] [--publish]
+
+FSDD with every cochlear channel an input, 130 steps of 10 ms, recordings altered in training: 700-240-10, one setting
+for both, the same samples in the same order. The last weights answer; the test split is read once, after training.
+Target: SLTT within one point of BPTT.
+"""
+
+import argparse
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+
+from benchmarks.published import described, publish
+from neuro.learners.bptt import BPTT
+from neuro.learners.truncated_time import SLTT
+from neuro.runs import hardware, made_with, versions
+from tasks import shd
+from tasks.base import stream
+from tasks.metrics import evaluate
+
+SETTINGS: dict[str, Any] = {"hidden": (240,), "lr": 1e-2, "batch_size": 64}
+LEARNERS: dict[str, Any] = {"bptt": BPTT(**SETTINGS), "sltt": SLTT(**SETTINGS)}
+
+
+def train(name: str, seed: int, passes: int) -> dict[str, Any]:
+    """One training, and what it came to."""
+    torch.set_num_threads(1)
+    task, learner = shd.load(shd.FSDD, channels=1), LEARNERS[name]
+    samples = passes * len(task.train.labels)
+    state, start = learner.init(task.problem._replace(samples=samples), seed), time.process_time()
+    for _, batch in stream(task.train, samples, learner.batch_size, seed, augment=task.augmentation("task")):
+        learner.update(state, batch)
+    seconds = time.process_time() - start
+    found = {split: evaluate(learner, state, getattr(task, split)).accuracy for split in ("train", "val", "test")}
+    print(name, seed, found, f"{seconds:.0f} s", flush=True)
+    return {"learner": name, "seed": seed, "seconds": seconds, "n_test": len(task.test.labels), **found}
+
+
+def measure(passes: int, seeds: int, processes: int) -> dict[str, Any]:
+    """All learners from all seeds."""
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        jobs = [pool.submit(train, name, seed, passes) for seed, name in product(range(seeds), LEARNERS)]
+        rows = [job.result() for job in jobs]
+    return {
+        "rows": rows,
+        "passes": passes,
+        "seeds": seeds,
+        "settings": SETTINGS,
+        "hardware": hardware(),
+        "versions": versions("python", "neuro", "numpy", "torch"),
+    }
+
+
+def markdown(found: dict[str, Any]) -> str:
+    lines = ["# Accuracy through time", "", described(__doc__), ""]
+    lines += ["| learner | test accuracy, % | validation, % | training set, % |", "| --- | --- | --- | --- |"]
+    for name in LEARNERS:
+        rows = [row for row in found["rows"] if row["learner"] == name]
+        cells = [_mean([row[split] for row in rows]) for split in ("test", "val", "train")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    settings = ", ".join(f"{key}={value!r}" for key, value in found["settings"].items())
+    shown = f"{found['passes']} passes, {found['seeds']} seeds, {found['rows'][0]['n_test']} test samples"
+    lines += [
+        "", f"{shown}; {settings}.", "",
+        *made_with(found),
+        f"Command: `python -m benchmarks.accuracy_through_time --passes {found['passes']} --seeds {found['seeds']}"
+        " --publish`", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _mean(accuracies: list[float]) -> str:
+    """In per cent, with the deviation over seeds where there are several."""
+    mean = f"{100 * statistics.fmean(accuracies):.2f}"
+    return f"{mean} ± {100 * statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else mean
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--passes", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--publish", action="store_true", help="write docs/results/accuracy_through_time.{json,md}")
+    options = parser.parse_args()
+    found = measure(options.passes, options.seeds, options.processes)
+    print(markdown(found))
+    if options.publish:
+        publish("accuracy_through_time", found, markdown(found))
+
+
+if __name__ == "__main__":
+    main()

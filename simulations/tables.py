@@ -262,7 +262,7 @@ def notes(results: dict[str, Any]) -> list[str]:
 
 def _altered(results: dict[str, Any]) -> list[str]:
     name = results.get("augment", "none")
-    return [] if name == "none" else [f"Training images are altered: {name} (tasks/augment.py)."]
+    return [] if name == "none" else [f"Training samples are altered: {name} (tasks/augment.py, augment_events.py)."]
 
 
 def _waiting(results: dict[str, Any]) -> list[str]:

@@ -162,7 +162,7 @@ def test_a_variant_stands_wherever_a_learner_does(monkeypatch, capsys, tmp_path)
     assert [row["learner"] for row in results["rows"]] == list(results["learners"]) == ["backprop-5x256"]
     assert results["learners"]["backprop-5x256"]["kind"] == "backprop" and results["budget"]["patience"] == 2
     report = (tmp_path / "cmp" / "report.html").read_text()
-    assert "activation=&#x27;elu&#x27;" in report and "images are altered: shift" in report
+    assert "activation=&#x27;elu&#x27;" in report and "samples are altered: shift" in report
 
 
 def test_the_precision_of_products_is_that_of_all_learners_that_have_one():

@@ -19,8 +19,9 @@ updates (changes of each weight) are compared bit for bit. A layer is below anot
   where an error crosses and two matrices beside the layers (feedback weights) act on a layer in series, downwards: set
   to zero, the lower one cuts the other off. "feedback network only": in series, but no error crosses, so that the
   feedback can run beside the forward pass.
-- kept over time: the peak of bytes alive in one update grows, from n_steps to twice as many of half the length, by at
-  least half a float32 for each added step, sample and unit below the top. "no time": that changes nothing.
+- kept over time: the peak of bytes alive in one update grows, from n_steps to twice as many (of half the length, where
+  more of the same change nothing), by at least half a float32 for each added step, sample and unit below the top. "no
+  time": neither changes anything.
 - labels: other labels change the update of a layer ("at the layer"; "through the layers above", if an error crosses
   into every layer below the top for which this is so), of the top layer alone, or of weights that stand in no layer.
 

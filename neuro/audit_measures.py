@@ -259,9 +259,12 @@ def _turned_by(base: Baseline, name: str, cut: Mapping[str, Tensor]) -> set[int]
 
 def kept_over_time_of(base: Baseline, evidence: dict[str, float], seed: int) -> str:
     """Whether what is kept in memory grows with the number of time steps, in words. seed: from which the state came."""
-    problem = base.problem._replace(n_steps=2 * base.problem.n_steps, dt=base.problem.dt / 2)  # of as much time
-    longer = base.subject._replace(scratch=base.subject.learner.init(problem, seed))
-    if not base.differing(update_of(longer).layers):
+    for dt in (base.problem.dt, base.problem.dt / 2):  # of half the length for learners that look at a fixed time
+        problem = base.problem._replace(n_steps=2 * base.problem.n_steps, dt=dt)
+        longer = base.subject._replace(scratch=base.subject.learner.init(problem, seed))
+        if base.differing(update_of(longer).layers):
+            break
+    else:
         return "no time"
     grown = peak_kept(longer) - peak_kept(base.subject)
     n_steps, batch = base.problem.n_steps, base.subject.batch

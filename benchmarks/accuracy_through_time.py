@@ -10,7 +10,6 @@ package. Target: SLTT within one point of BPTT.
 """
 
 import argparse
-import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
@@ -21,11 +20,12 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmarks.published import described, publish
+from benchmarks.published import described, show
 from neuro.learners.base import Batch, LearnerState, descend
 from neuro.learners.bptt import BPTT
 from neuro.learners.truncated_time import SLTT
 from neuro.runs import hardware, made_with, versions
+from simulations.tables import percent
 from tasks import shd
 from tasks.base import stream
 from tasks.metrics import evaluate
@@ -90,7 +90,7 @@ def markdown(found: dict[str, Any]) -> str:
     lines += ["| --- | --- | --- | --- | --- |"]
     for membrane, name in product(MEMBRANES, KINDS):
         rows = [row for row in found["rows"] if (row["learner"], row["membrane"]) == (name, membrane)]
-        cells = [_mean([row[split] for row in rows]) for split in ("test", "val", "train")]
+        cells = [percent([row[split] for row in rows]) for split in ("test", "val", "train")]
         lines.append(f"| {name} | {membrane} | {' | '.join(cells)} |")
     settings = ", ".join(f"{key}={value!r}" for key, value in found["settings"].items())
     shown = f"{found['passes']} passes, {found['seeds']} seeds, {found['rows'][0]['n_test']} test samples"
@@ -103,12 +103,6 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _mean(accuracies: list[float]) -> str:
-    """In per cent, with the deviation over seeds where there are several."""
-    mean = f"{100 * statistics.fmean(accuracies):.2f}"
-    return f"{mean} ± {100 * statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else mean
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--passes", type=int, default=60)
@@ -117,9 +111,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="write docs/results/accuracy_through_time.{json,md}")
     options = parser.parse_args()
     found = measure(options.passes, options.seeds, options.processes)
-    print(markdown(found))
-    if options.publish:
-        publish("accuracy_through_time", found, markdown(found))
+    show(found, markdown(found), "accuracy_through_time" if options.publish else None)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.published import publish
+from benchmarks.published import show
 from neuro import Dense, Network, Population, Projection, Source, connect, simulate, vary
 from neuro.backends.fixed_point_formats import Loihi
 from neuro.events import from_raster
@@ -186,9 +186,7 @@ def main() -> None:
         "command": f"python -m benchmarks.agreement_lava --lava LAVA/bin/python --networks {options.networks}"
         f" --steps {options.steps} --publish",
     }  # fmt: skip
-    print(text(results))
-    if options.publish:
-        publish("agreement_lava", results, text(results))
+    show(results, text(results), "agreement_lava" if options.publish else None)
     if results["different"]:
         sys.exit(1)
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.published import described, publish
+from benchmarks.published import described, show
 from neuro.audio.cochlea import CRAMER_2020, Cochlea, Spikes, encode
 from neuro.runs import hardware, made_with, versions
 from neuro.seeds import child
@@ -179,9 +179,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="write docs/results/cochlea.{json,md,png}")
     options = parser.parse_args()
     found, pairs = measure(options.groups)
-    print(markdown(found))
-    if options.publish:
-        publish("cochlea", found, markdown(found), draw(pairs))
+    show(found, markdown(found), "cochlea" if options.publish else None, lambda: draw(pairs))
 
 
 if __name__ == "__main__":

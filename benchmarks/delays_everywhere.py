@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.published import described, publish
+from benchmarks.published import described, show
 from neuro.backends import simulate
 from neuro.backends.fixed_point_formats import QFormat
 from neuro.events import Events
@@ -42,7 +42,7 @@ def as_trained(trained: Trained) -> Answer:
 
     def arrivals(z_TBI: Tensor, k: int) -> Tensor:
         w_JI = state.weights[f"layer_{k}"]
-        delay_JI = (state.weights if learner.delays == "learned" else state.memory)[f"places_{k}"].round()
+        delay_JI = learner._places(state, k).round()
         x_TBJ = torch.zeros(*z_TBI.shape[:2], len(w_JI))
         for d in delay_JI.unique().int().tolist():
             x_TBJ[d:] += z_TBI[: len(z_TBI) - d] @ (w_JI * (delay_JI == d)).T
@@ -53,13 +53,7 @@ def as_trained(trained: Trained) -> Answer:
         n_steps = learner.n_steps(problem)
         z_TBI = torch.from_numpy(counts(events, problem.n_inputs, n_steps, problem.dt, learner.most))
         for k in range(last):
-            gain, shift, mean, var = (
-                source[f"{name}_{k}"]
-                for source, name in zip(
-                    (state.weights, state.weights, state.memory, state.memory), ("gain", "shift", "mean", "var"),
-                    strict=True,
-                )
-            )  # fmt: skip
+            gain, shift, mean, var = learner._normalisation(state, k)
             x_TBJ = (arrivals(z_TBI, k) - mean) / torch.sqrt(var + VARIANCE_FLOOR) * gain + shift
             u_BJ, fired = torch.zeros_like(x_TBJ[0]), []
             for x_BJ in x_TBJ:
@@ -148,9 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--publish", help="write docs/results/NAME.{json,md}")
     options = parser.parse_args(arguments)
     found = measure(options.runs)
-    print(markdown(found, options.publish or "NAME"))
-    if options.publish:
-        publish(options.publish, found, markdown(found, options.publish))
+    show(found, markdown(found, options.publish or "NAME"), options.publish)
 
 
 if __name__ == "__main__":

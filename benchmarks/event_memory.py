@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.networks import NETWORKS, SEED, RandomNetwork
 from benchmarks.on_neuro import random_network
-from benchmarks.published import publish
+from benchmarks.published import show
 from neuro import simulate
 from neuro.runs import hardware, made_with, versions
 
@@ -105,9 +105,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="write docs/results/event_memory.{json,md}")
     options = parser.parse_args()
     found = measure(options.events)
-    print(markdown(found))
-    if options.publish:
-        publish("event_memory", found, markdown(found))
+    show(found, markdown(found), "event_memory" if options.publish else None)
 
 
 if __name__ == "__main__":

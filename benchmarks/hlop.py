@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.published import described, publish
+from benchmarks.published import described, show
 from benchmarks.scripts import run_script
 from neuro.learners.base import LearnerState, standardised
 from neuro.learners.hlop import old_rows
@@ -222,9 +222,7 @@ def main() -> None:
         "limits": LIMITS, "hardware": hardware(),
         "versions": versions("python", "neuro", "numpy", "torch"),
     }  # fmt: skip
-    print(markdown(found))
-    if options.publish:
-        publish("hlop", found, markdown(found))
+    show(found, markdown(found), "hlop" if options.publish else None)
 
 
 if __name__ == "__main__":

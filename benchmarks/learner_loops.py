@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.published import described, publish
+from benchmarks.published import described, show
 from neuro.learners import LEARNERS
 from neuro.runs import hardware, made_with, versions
 from neuro.units import unknown
@@ -253,9 +253,7 @@ def main() -> None:
             parser.error(unknown("learner", name, LOOPS))
     torch.set_num_threads(options.threads)
     found = measured(options)
-    print(markdown(found))
-    if options.publish:
-        publish("learner_loops", found, markdown(found))
+    show(found, markdown(found), "learner_loops" if options.publish else None)
 
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from benchmarks.liquids_report import publish_together, report, speed_text
-from benchmarks.published import publish
+from benchmarks.published import show
 from neuro import criticality
 from neuro.events import Events
 from neuro.files import write_whole
@@ -92,9 +92,7 @@ def main() -> None:
     options = arguments()
     if options.which == ["speed"]:
         found = speed(options.task)
-        print(speed_text(found))
-        if options.publish:
-            publish(options.publish, found, speed_text(found))
+        show(found, speed_text(found), options.publish)
         return
     if options.out is None:
         sys.exit("--out DIR is missing: where the trainings go, and are found again")

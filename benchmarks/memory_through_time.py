@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from benchmarks.published import described, publish
+from benchmarks.published import described, show
 from benchmarks.scripts import run_script
 from neuro.events import Events
 from neuro.learners.base import Batch, Problem
@@ -152,9 +152,7 @@ def main() -> None:
         print(json.dumps(measure(options.worker, options.steps[0], options.file)))
         return
     found = compare(list(options.steps))
-    print(markdown(found))
-    if options.publish:
-        publish("memory_through_time", found, markdown(found), draw(found))
+    show(found, markdown(found), "memory_through_time" if options.publish else None, lambda: draw(found))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.published import publish
+from benchmarks.published import show
 from neuro.learners.base import Batch, Problem
 from neuro.learners.layers import PRECISIONS
 from neuro.learners.noprop import NoProp
@@ -40,9 +40,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="write docs/results/noprop_processes.{json,md}")
     options = parser.parse_args()
     found = measured(options)
-    print(markdown(found))
-    if options.publish:
-        publish("noprop_processes", found, markdown(found))
+    show(found, markdown(found), "noprop_processes" if options.publish else None)
 
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:

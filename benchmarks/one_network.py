@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.published import described, publish
+from benchmarks.published import described, show
 from neuro.backends import simulate
 from neuro.backends.fixed_point_formats import QFormat
 from neuro.crossbar_devices import IDEAL, PCM_JOSHI_2020, Crossbar
@@ -213,9 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--publish", help="write docs/results/NAME.{json,md}")
     options = parser.parse_args(arguments)
     found = measure(options.run, options.samples)
-    print(markdown(found, options.publish or "NAME"))
-    if options.publish:
-        publish(options.publish, found, markdown(found, options.publish))
+    show(found, markdown(found, options.publish or "NAME"), options.publish)
 
 
 if __name__ == "__main__":

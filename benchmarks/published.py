@@ -1,6 +1,7 @@
 """Where the results of benchmarks are published, and how."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"
 def described(doc: str | None) -> str:
     """The third paragraph of a benchmark's docstring, which says what is measured, in one line."""
     return " ".join((doc or "").split("\n\n")[2].split())
+
+
+def show(found: dict[str, Any], text: str, name: str | None, draw: Callable[[], Figure] | None = None) -> None:
+    """Print what was found, and publish it if it has a name; draw: makes its figure."""
+    print(text)
+    if name:
+        publish(name, found, text, draw() if draw else None)
 
 
 def publish(name: str, found: dict[str, Any], text: str, figure: Figure | None = None) -> None:

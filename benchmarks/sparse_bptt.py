@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.published import publish
+from benchmarks.published import show
 from benchmarks.scripts import run_script
 from neuro.events import Events, raster
 from neuro.learners.base import Batch
@@ -258,9 +258,7 @@ def main() -> None:
         print(json.dumps(measure(options.worker, options.state, options.folder, options.threads[0])))
         return
     found = run(options)
-    print(markdown(found))
-    if options.publish:
-        publish("sparse_bptt", found, markdown(found))
+    show(found, markdown(found), "sparse_bptt" if options.publish else None)
 
 
 if __name__ == "__main__":

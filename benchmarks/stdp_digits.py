@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.published import publish
+from benchmarks.published import show
 from benchmarks.scripts import ROOT, run_script
 from neuro.learners.base import Batch, Problem
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
@@ -168,9 +168,7 @@ def main() -> None:
     if options.bindsnet is None or not any(options.bindsnet.glob("bindsnet-*.dist-info")):
         parser.error("--bindsnet FOLDER is needed: pip install --no-deps --target FOLDER bindsnet==0.3.4")
     found = compared(options)
-    print(markdown(found))
-    if options.publish:
-        publish("stdp_digits", found, markdown(found))
+    show(found, markdown(found), "stdp_digits" if options.publish else None)
 
 
 if __name__ == "__main__":

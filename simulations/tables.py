@@ -57,13 +57,15 @@ def by_learner(results: dict[str, Any]) -> list[Group]:
     return [Group(name, [row for row in results["rows"] if row["learner"] == name], results) for name in names]
 
 
-def _percent(key: str) -> Callable[[Group], str]:
-    def text(group: Group) -> str:
-        values = [100 * row[key] for row in group.rows]
-        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-        return f"{statistics.fmean(values):.2f}{spread}"
+def percent(shares: Sequence[float]) -> str:
+    """The mean in per cent, with the sample standard deviation where there are several."""
+    values = [100 * share for share in shares]
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{spread}"
 
-    return text
+
+def _percent(key: str) -> Callable[[Group], str]:
+    return lambda group: percent([row[key] for row in group.rows])
 
 
 def _paper(group: Group) -> str:

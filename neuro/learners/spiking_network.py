@@ -2,7 +2,8 @@
 
     "bptt"               of the cross-entropy of the mean output, back through all steps,   p = x,   B = W
     "feedback-alignment" the same with B_k random and fixed
-    in windows           of the mean over windows of the cross-entropy of a window's mean output; errors stay within it
+    in windows           of the mean over windows of the cross-entropy of a window's mean output, or of the mean output
+                         of all steps, which a run before finds; errors stay within a window
         length 1         nothing goes back in time, and a step is forgotten at once (SLTT, meng2023)
         "online"         the same with traces of the inputs, p[t] = decay p[t-1] + x[t]      (OTTT, xiao2022)
         length T         "bptt"
@@ -18,7 +19,7 @@ Axes: T step, B sample, I input, J output of a layer, C class.
 References: neftci2019 (bptt), lillicrap2016 (fixed feedback), xiao2022 (traces), meng2023 (one step), meng2022 (dsr).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -49,12 +50,14 @@ class Learned(NamedTuple):
 class Windows(NamedTuple):
     """length: steps through which errors go back. traced: weights learn from traces of inputs, in windows of one step.
 
-    learned: first steps of the windows that are learned from; None: all.
+    learned: first steps of the windows that are learned from; None: all. of_mean: errors are those of the mean output
+    of all steps, not of a window's.
     """
 
     length: int = 1
     traced: bool = False
     learned: frozenset[int] | None = None
+    of_mean: bool = False
 
 
 def gradients_at_once(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learned_from: LearnedFrom) -> Learned:
@@ -72,12 +75,16 @@ def gradients_in_windows(
     net: SpikingNetwork, x: Tensor | Window, labels_B: Tensor, learned_from: LearnedFrom, windows: Windows
 ) -> Learned:
     """Of the losses of windows; nothing of earlier windows is kept but potentials and traces."""
-    lowest_JI, u = net.weights[0].detach(), at_rest(net, len(labels_B))
+    u = at_rest(net, len(labels_B))
     rates = [weight.new_zeros(len(labels_B), weight.shape[1]) for weight in net.weights]
     traces = [torch.zeros_like(rate) for rate in rates]
-    found, total = [torch.zeros_like(weight) for weight in net.weights], lowest_JI.new_zeros(())
-    once_BJ = x @ lowest_JI.T if isinstance(x, Tensor) else u[0]
-    error_BJ = torch.zeros_like(once_BJ)  # at a constant input, which learns once, at the end
+    found, total = [torch.zeros_like(weight) for weight in net.weights], u[0].new_zeros(())
+    error_BJ = torch.zeros_like(u[0])  # at a constant input, which learns once, at the end
+    slope_BC = None
+    if windows.of_mean:
+        mean_BC = _mean_output(net, x, len(labels_B), windows.length).requires_grad_()
+        total = cross_entropy(mean_BC, labels_B)
+        (slope_BC,) = torch.autograd.grad(total, mean_BC)
 
     def learned_through(k: int, x_TBI: Tensor) -> Tensor:
         rates[k] += x_TBI.sum(0) / net.n_steps
@@ -86,35 +93,52 @@ def gradients_in_windows(
             x_TBI = traces[k][None]
         return learned_from(k, x_TBI)
 
-    for first in range(0, net.n_steps, windows.length):
-        n = min(windows.length, net.n_steps - first)
-        x_TBI = None if isinstance(x, Tensor) else x(first, first + n)
-        drive_TBJ = once_BJ.expand(n, -1, -1) if x_TBI is None else x_TBI @ lowest_JI.T
+    def cost(output_TBC: Tensor) -> Tensor:
+        """A window's part of the loss; of the mean's loss, what falls to it in first order."""
+        if slope_BC is not None:
+            return (slope_BC * output_TBC).sum() / net.n_steps
+        return cross_entropy(output_TBC.mean(0), labels_B) * len(output_TBC) / net.n_steps
+
+    for first, x_TBI, drive_TBJ in _in_turn(net, x, windows.length):
         from_TBI = None if x_TBI is None else learned_through(0, x_TBI)
         is_learned = windows.learned is None or first in windows.learned
-        loss, parts, u = _in_window(net, drive_TBJ, u, labels_B, learned_through, is_learned)
-        total += loss
-        for sum_, part in zip(found[1:], parts[1:], strict=is_learned):
+        with torch.set_grad_enabled(is_learned):
+            drive_TBJ.requires_grad_(is_learned)
+            output_TBC, _, u = run_above(net, drive_TBJ, u, learned_through)
+            loss = cost(output_TBC)
+        if slope_BC is None:
+            total += loss.detach()
+        if not is_learned:
+            continue
+        part_TBJ, *parts = torch.autograd.grad(loss, [drive_TBJ, *net.weights[1:]])
+        for sum_, part in zip(found[1:], parts, strict=True):
             sum_ += part
-        if is_learned and from_TBI is None:
-            error_BJ += parts[0].sum(0)
-        elif is_learned and from_TBI is not None:
-            found[0].addmm_(parts[0].flatten(0, 1).T, from_TBI.flatten(0, 1))
+        if from_TBI is None:
+            error_BJ += part_TBJ.sum(0)
+        else:
+            found[0].addmm_(part_TBJ.flatten(0, 1).T, from_TBI.flatten(0, 1))
     if isinstance(x, Tensor):
         rates[0], found[0] = x, error_BJ.T @ learned_from(0, x[None])[0]
-    return Learned(total, found, rates)
+    return Learned(total.detach(), found, rates)
 
 
-def _in_window(
-    net: SpikingNetwork, drive_TBJ: Tensor, u: list[Tensor], labels_B: Tensor, through: LearnedFrom, is_learned: bool
-) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
-    """Loss; its gradients at the lowest layer's drive and at the weights above, if it is learned; the potentials."""
-    with torch.set_grad_enabled(is_learned):
-        drive_TBJ.requires_grad_(is_learned)
-        output_TBC, _, u = run_above(net, drive_TBJ, u, through)
-        loss = cross_entropy(output_TBC.mean(0), labels_B) * len(drive_TBJ) / net.n_steps
-    parts = torch.autograd.grad(loss, [drive_TBJ, *net.weights[1:]]) if is_learned else ()
-    return loss.detach(), parts, u
+def _in_turn(net: SpikingNetwork, x: Tensor | Window, length: int) -> Iterator[tuple[int, Tensor | None, Tensor]]:
+    """First step, events if that is the input, and drive of the lowest layer, of one window after the other."""
+    lowest_JI = net.weights[0].detach()
+    once_BJ = x @ lowest_JI.T if isinstance(x, Tensor) else lowest_JI
+    for first in range(0, net.n_steps, length):
+        n = min(length, net.n_steps - first)
+        x_TBI = None if isinstance(x, Tensor) else x(first, first + n)
+        yield first, x_TBI, once_BJ.expand(n, -1, -1) if x_TBI is None else x_TBI @ lowest_JI.T
+
+
+@torch.no_grad()
+def _mean_output(net: SpikingNetwork, x: Tensor | Window, n_samples: int, length: int) -> Tensor:
+    u, sum_BC = at_rest(net, n_samples), net.weights[-1].new_zeros(n_samples, len(net.weights[-1]))
+    for _, _, drive_TBJ in _in_turn(net, x, length):
+        output_TBC, _, u = run_above(net, drive_TBJ, u, as_it_is)
+        sum_BC += output_TBC.sum(0)
+    return sum_BC / net.n_steps
 
 
 def gradients_online(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learned_from: LearnedFrom) -> Learned:

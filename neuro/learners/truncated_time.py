@@ -8,7 +8,8 @@
 1. The network of `neuro.learners.bptt` runs window by window; a window of SLTT and OTTT is one step. Its events are
    binned when it comes. Nothing of earlier windows is kept but potentials, traces and summed gradients.
 2. The loss is the mean over windows of the cross-entropy of a window's mean output: (1/T) sum_t CE(o[t]) for windows of
-   one step (meng2023, xiao2022), BPTT's loss for a window of all steps.
+   one step (meng2023, xiao2022), BPTT's loss for a window of all steps. With error="mean" SLTT and OTTT follow BPTT's
+   loss too: each step is told dCE(mean_t o)/do, which the sample finds in a run before, without gradients.
 3. Adam takes a step after the last window, at BPTT's falling rate.
 
 `neuro.learners.spiking_network` has the equations. What answers is BPTT's network, with the same `predict`.
@@ -36,8 +37,9 @@ from neuro.learners.spiking_input import encoded, in_windows
 from neuro.learners.spiking_layers import SpikingNetwork, as_it_is
 from neuro.learners.spiking_network import Learned, Windows, gradients_in_windows
 from neuro.neurons import lif_delta
-from neuro.units import param, vary
+from neuro.units import choice, param, vary
 
+ERROR, ERRORS = "whose cross-entropy: of each step's output, or of the mean output", ("steps", "mean")
 USES = frozenset({"labels", "global_error", "weight_transport", "whole_pass"})
 
 
@@ -45,6 +47,7 @@ USES = frozenset({"labels", "global_error", "weight_transport", "whole_pass"})
 class SLTT(BPTT):
     """Spatial learning through time: gradients go down through the layers at each step, and never back in time."""
 
+    error: str = choice(ERROR, ERRORS, default="steps")
     learned_steps: int = param("1", "K, random steps of a batch that are learned from; 0: all", default=0, minimum=0)
 
     source: ClassVar[str] = "meng2023"
@@ -60,21 +63,23 @@ class SLTT(BPTT):
         if self.learned_steps > n_steps:
             raise ValueError(f"learned_steps = {self.learned_steps}, and a sample has {n_steps}; give at most as many")
         if not self.learned_steps:
-            return Windows()
+            return Windows(of_mean=self.error == "mean")
         drawn = torch.randperm(n_steps, generator=state.rng)[: self.learned_steps]
-        return Windows(learned=frozenset(drawn.tolist()))
+        return Windows(learned=frozenset(drawn.tolist()), of_mean=self.error == "mean")
 
 
 @dataclass(frozen=True)
 class OTTT(BPTT):
     """Online training through time: each step's error meets traces of the inputs."""
 
+    error: str = choice(ERROR, ERRORS, default="steps")
+
     source: ClassVar[str] = "xiao2022"
     uses: ClassVar[frozenset[str]] = USES
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        return learn(self, state, batch, Windows(traced=True))
+        return learn(self, state, batch, Windows(traced=True, of_mean=self.error == "mean"))
 
 
 @dataclass(frozen=True)

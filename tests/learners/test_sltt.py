@@ -65,6 +65,22 @@ def by_autograd(state, given, length):
     return torch.autograd.grad(loss, list(state.weights.values())), loss.item()
 
 
+def by_autograd_of_the_mean(state, given):
+    """The same with cuts after every step, but for the output, whose mean over all steps makes the loss."""
+    decay, spike = np.exp(-PROBLEM.dt / SMALL.tau_m), spike_function(SMALL.surrogate, SMALL.slope)
+    *hidden, readout = state.weights.values()
+    v, o, outputs = [torch.zeros(())] * len(hidden), torch.zeros(()), []
+    for below in steps_of(given):
+        for k, weight in enumerate(hidden):
+            potential = decay * v[k] + below @ weight.T
+            below = spike(potential - SMALL.v_th)
+            v[k] = torch.where(below > 0.5, 0.0, potential).detach()
+        o = decay * o.detach() + below @ readout.T
+        outputs.append(o)
+    loss = cross_entropy(torch.stack(outputs).mean(0), LABELS)
+    return torch.autograd.grad(loss, list(state.weights.values())), loss.item()
+
+
 def close(found, expected):
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-13)  # float64, other orders of sums
@@ -80,6 +96,23 @@ def test_windows_equal_autograd_through_a_program_cut_into_windows(kind, length)
     expected, loss = by_autograd(state, GIVEN[kind], length)
     close(found.gradients, expected)
     assert found.loss.item() == pytest.approx(loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_sltt_of_the_mean_equals_autograd_through_a_program_cut_in_time(kind):
+    state = state_of(SMALL)
+    found = gradients(SMALL, state, GIVEN[kind], LABELS, replace(SMALL, error="mean").windows(state))
+    expected, loss = by_autograd_of_the_mean(state, GIVEN[kind])
+    close(found.gradients, expected)
+    assert found.loss.item() == pytest.approx(loss, rel=1e-12)
+
+
+def test_one_window_of_the_mean_is_bptt():
+    state = state_of(SMALL)
+    of_mean = gradients(SMALL, state, EVENTS, LABELS, Windows(N_STEPS, of_mean=True))
+    whole = gradients(SMALL, state, EVENTS, LABELS, Windows(N_STEPS))
+    assert of_mean.loss.item() == pytest.approx(whole.loss.item(), rel=1e-12)
+    close(of_mean.gradients, whole.gradients)
 
 
 def slow(state, given, traced):
@@ -192,7 +225,9 @@ def test_windows_of_events_are_slices_of_their_raster():
 
 
 @pytest.mark.parametrize("kind", GIVEN)
-@pytest.mark.parametrize("learner", [SLTT(), SLTT(learned_steps=3), OTTT(), TruncatedBPTT(window=6)])
+@pytest.mark.parametrize(
+    "learner", [SLTT(), SLTT(error="mean"), SLTT(learned_steps=3), OTTT(), OTTT(error="mean"), TruncatedBPTT(window=6)]
+)
 def test_memory_does_not_grow_with_steps_as_that_of_bptt_does(learner, kind):
     learner = replace(learner, hidden=(40,))
     batch = Batch(GIVEN[kind] if kind == "events" else VALUES.float(), LABELS)

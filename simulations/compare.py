@@ -39,6 +39,10 @@ class Compare:
 
     learners: tuple[str, ...] = param("1", "names of learners or variants; none: all learners", default=())
     seeds: int = param("1", "number of seeds, counted from 0", default=1, above=0)
+    seeds_within: float | None = param(
+        "1", "minutes: a learner whose training from seed 0 takes longer has no further seed; none: no limit",
+        default=None, above=0,
+    )  # fmt: skip
     samples: int | None = param(
         "samples",
         "training samples for each learner, an equal part for each task of a sequence; none: the task's",
@@ -82,7 +86,7 @@ def compare(task: str, options: Compare) -> None:
     print(f"comparison: {out}", flush=True)
     try:
         with lock(Run(out)):
-            results = _work(learners, plan, budget, options.seeds, out)
+            results = _work(learners, plan, budget, options, out)
             write_whole(out / "results.json", json.dumps(results, indent=1))
             write_report(results, out)
     except KeyboardInterrupt:
@@ -156,27 +160,40 @@ def _held_equal(plan: tuning.Plan, budget: Budget) -> dict[str, Any]:
     return {"task": plan.task, "budget": dataclasses.asdict(budget), "tuning": trials, "processes": plan.processes}
 
 
-def _work(learners: dict[str, Any], plan: tuning.Plan, budget: Budget, n_seeds: int, out: Path) -> dict[str, Any]:
+def _work(learners: dict[str, Any], plan: tuning.Plan, budget: Budget, options: Compare, out: Path) -> dict[str, Any]:
     """Tune if asked for, train what is missing; returns the results."""
     tuned = tuning.tune(learners, plan, out) if plan.trials else {}
     learners |= {name: replace(learners[name], **found.values) for name, found in tuned.items()}
     trainings = [
         Training(plan.task, name, learner, budget, seed)
         for name, learner in learners.items()
-        for seed in range(n_seeds)
+        for seed in range(options.seeds)
     ]
+    if options.seeds_within is None:
+        runs = _train(trainings, plan, out)
+    else:
+        runs = _train([each for each in trainings if each.seed == 0], plan, out)
+        limit = 60.0 * options.seeds_within
+        fast = [name for name, run in zip(learners, runs, strict=True) if run.manifest()["results"]["train_s"] <= limit]
+        runs += _train([each for each in trainings if each.seed > 0 and each.name in fast], plan, out)
+    task = load_task(plan.task)
+    altered = task.augmentation(budget.augment)
+    how = {"augment": altered.name if altered else "none", "audit": audit_table(learners, task)}
+    how["seeds_within"] = options.seeds_within
+    return collect(plan, budget, tuned, runs, out) | how
+
+
+def _train(trainings: list[Training], plan: tuning.Plan, out: Path) -> list[Run]:
+    """Train what is missing of trainings; returns their runs."""
     runs = [run_of(each, out / "runs", "training", plan.threads) for each in trainings]
     with (
-        Progress(f"{plan.task}: {len(learners)} learners", len(runs), "trainings") as bar,
+        Progress(f"{plan.task}: {len({each.name for each in trainings})} learners", len(runs), "trainings") as bar,
         closing(train_each(iter(runs), plan.processes)) as finished,
     ):
         for n_done, _ in enumerate(finished, 1):
             if plan.processes > 1:  # a process that is alone shows a bar of its own
                 bar.update(n_done)
-    task = load_task(plan.task)
-    altered = task.augmentation(budget.augment)
-    how = {"augment": altered.name if altered else "none", "audit": audit_table(learners, task)}
-    return collect(plan, budget, tuned, runs, out) | how
+    return runs
 
 
 def collect(

@@ -217,6 +217,7 @@ def papers(results: dict[str, Any]) -> list[str]:
 def notes(results: dict[str, Any]) -> list[str]:
     """What a reader must know of the numbers, a paragraph each."""
     budget, plan, processes = results["budget"], results["tuning"], results["processes"]
+    within = results.get("seeds_within")  # results of earlier versions have none
     text = [
         f"Equal samples, not equal compute: at most {budget['samples']:,} for each training, repeats included, in the"
         " same order for every learner; see accuracy against training seconds. Accuracy: mean and sample standard"
@@ -224,7 +225,8 @@ def notes(results: dict[str, Any]) -> list[str]:
             _of_sequence(results)
             if is_sequence(results)
             else " deviation over seeds, on the test split, read once, after all else was fixed."
-        ),
+        )
+        + (f" One seed where its training took more than {within:g} minutes." if within else ""),
         *_altered(results),
         f"Early stopping: after {budget['patience']} evaluations in a row (of {budget['evaluations']} in all) without"
         " a better validation accuracy; the weights of the best evaluation answer."

@@ -48,6 +48,7 @@ BAD = [
     (["compare", "digits", "--processes", "0"], "above 0"),
     (["compare", "digits", "--processes", "10000"], "give at most"),
     (["compare", "digits", "--seeds", "0"], "above 0"),
+    (["compare", "digits", "--seeds-within", "0"], "above 0"),
     (["compare", "digits", "--samples", "-5"], "above 0"),
     (["compare", "digits", "--smples", "5"], "did you mean '--samples'"),
     (["compare", "digits", "--publish", "../x"], "letters, digits"),
@@ -144,6 +145,10 @@ def test_compare_writes_its_results_and_goes_on_with_the_same_folder(monkeypatch
     assert public.pop("command").startswith("neuro compare digits") and "--out" not in published and public == second
     for part in (second["data"]["sha256"], "loss_scale=128.0", "Seeds: [0, 1]", "torch 2", "estimated"):
         assert part in published
+    assert "One seed where" not in published
+    assert neuro(monkeypatch, *words, "--seeds", 2, "--seeds-within", 1e-9) == 0
+    third = json.loads((tmp_path / "cmp" / "results.json").read_text())
+    assert third["rows"] == [row] and "took more than 1e-09 minutes" in (tmp_path / "cmp" / "report.html").read_text()
     assert neuro(monkeypatch, *words[:-4], "--samples", 4000, "--out", "cmp") == 2
     assert "another --out" in capsys.readouterr().err
 

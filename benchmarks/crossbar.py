@@ -76,9 +76,8 @@ def answered(trained: Trained, n: int, backend: str, seed: int = 0, arithmetic: 
     learner, state, split = trained.learner, trained.state, trained.task.test
     net, weights = learner.network(state.problem), {name: w.detach() for name, w in state.weights.items()}
     n_right = n_spikes = 0
-    for first in range(0, n, CHUNK):
-        batch = split.batch(np.arange(first, min(first + CHUNK, n)))
-        inputs = encoded(batch.inputs, state.problem, learner.code, np.random.default_rng(first))
+    for k, batch in enumerate(split.batches(CHUNK, n)):
+        inputs = encoded(batch.inputs, state.problem, learner.code, np.random.default_rng(k * CHUNK))
         record = simulate(
             net, weights, {"input": inputs}, duration=state.problem.n_steps * state.problem.dt, backend=backend,
             record=("readout.output",), seed=seed, arithmetic=arithmetic,

@@ -97,9 +97,7 @@ def forms(trained: Trained) -> dict[str, Answer]:
 
 def answers(answer: Answer, trained: Trained) -> NDArray[np.int64]:
     """The words that the test samples are taken for."""
-    test, n = trained.task.test, len(trained.task.test.labels)
-    chunks = [np.arange(first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)]
-    return np.concatenate([answer(test.batch(rows).inputs).argmax(1).numpy() for rows in chunks])
+    return np.concatenate([answer(part.inputs).argmax(1).numpy() for part in trained.task.test.batches(CHUNK)])
 
 
 def measure(paths: Sequence[str]) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def measure(path: str, samples: int) -> dict[str, Any]:
             f"{path}: code {learner.code!r}, hidden {learner.hidden}; train with direct code and one layer"
         )
     n = min(samples, len(task.test.labels))
-    parts = [task.test.batch(np.arange(first, min(first + CHUNK, n))) for first in range(0, n, CHUNK)]
+    parts = [*task.test.batches(CHUNK, n)]
     labels = torch.cat([part.labels for part in parts]).numpy()
     inputs: list[Any] = [encoded(part.inputs, task.problem, "direct", np.random.default_rng(0)) for part in parts]
     macs = sum(float(part.count_nonzero()) for part in inputs) * learner.hidden[0] * task.problem.n_steps / n

@@ -48,8 +48,7 @@ def convert_run(run: Run, options: Convert) -> dict[str, Any]:
     split = task.test._replace(labels=task.test.labels[:n])
     before = evaluate(learner, state, split)
     n_right_T, counts = np.zeros(options.steps), Counts()
-    for first in range(0, n, CHUNK):
-        batch = split.batch(np.arange(first, min(first + CHUNK, n)))
+    for batch in split.batches(CHUNK):
         scores_TBC, work = scores(converted, state.problem, torch.as_tensor(batch.inputs), options.steps)
         n_right_T += (scores_TBC.argmax(2) == batch.labels).sum(1).numpy()
         counts += work

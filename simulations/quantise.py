@@ -83,8 +83,7 @@ def quantised_network(learner: BPTT, task: Task, weights: Any, bits: int, seed: 
 def _evaluate(quantised: Quantised, learner: BPTT, state: LearnerState, split: Split) -> tuple[float, Counts]:
     """Accuracy, and the work done. Codes that draw numbers draw those of `predict`."""
     n, n_right, counts = len(split.labels), 0, Counts()
-    for first in range(0, n, CHUNK):
-        batch = split.batch(np.arange(first, min(first + CHUNK, n)))
+    for batch in split.batches(CHUNK):
         rng = np.random.default_rng(state.rng.initial_seed())
         scores_BC, work = scores(quantised, encoded(batch.inputs, state.problem, learner.code, rng), state.problem)
         n_right += int((torch.from_numpy(scores_BC.argmax(1)) == batch.labels).sum())

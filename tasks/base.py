@@ -55,6 +55,12 @@ class Split(NamedTuple):
             inputs = _as_float(_stored(self.inputs, rows))
         return Batch(inputs, torch.from_numpy(self.labels[rows]))
 
+    def batches(self, size: int, n: int | None = None) -> Iterator[Batch]:
+        """The first n samples in turn, or all, size at a time."""
+        n = len(self.labels) if n is None else n
+        for first in range(0, n, size):
+            yield self.batch(np.arange(first, min(first + size, n)))
+
     def keep(self, rows: NDArray) -> "Split":
         """The samples of some rows."""
         inputs = self.inputs[rows] if isinstance(self.inputs, np.ndarray) else self.inputs.keep(rows)

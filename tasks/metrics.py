@@ -37,8 +37,7 @@ def evaluate(learner: Learner, state: LearnerState, split: Split, classes: Seque
     confusion_CC = np.zeros((n_classes, n_classes), np.int64)
     before = state.counts
     n = len(split.labels)
-    for first in range(0, n, CHUNK):
-        batch = split.batch(np.arange(first, min(first + CHUNK, n)))
+    for batch in split.batches(CHUNK):
         scores_BC = learner.predict(state, batch.inputs)
         if classes:
             scores_BC = scores_BC.masked_fill(is_out_C.to(scores_BC.device), -torch.inf)

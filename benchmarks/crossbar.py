@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from benchmarks.published import publish
+from benchmarks.published import show
 from neuro.backends import simulate
 from neuro.crossbar_devices import IDEAL, PCM_JOSHI_2020, RERAM_WAN_2022, RERAM_WAN_2022_DAY, Crossbar, Device
 from neuro.learners.bptt import BPTT
@@ -191,8 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--publish", help="write docs/results/NAME.{json,md,png}")
     options = parser.parse_args(arguments)
     found = measure(options.run, options.chips, options.samples)
-    if options.publish:
-        publish(options.publish, found, markdown(found, options.publish), draw(found))
+    show(found, markdown(found, options.publish or "crossbar"), options.publish, lambda: draw(found))
 
 
 if __name__ == "__main__":

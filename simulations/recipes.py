@@ -23,6 +23,7 @@ from neuro.learners.recurrent_bptt import RecurrentBPTT
 from neuro.learners.spiking_cnn import SpikingCNN
 from neuro.learners.spiking_mlp import SpikingMLP
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
+from neuro.learners.truncated_time import SLTT
 from neuro.units import unknown
 from tasks import TASKS
 from tasks.harness import Budget, Training
@@ -64,6 +65,7 @@ VARIANTS: dict[str, Any] = {
     "noprop-fm-bfloat16": NoPropFM(precision="bfloat16", steps=10, draws=16),
     "delays-random": Delays(delays="random"),
     "delays-none": Delays(delays="none"),
+    "sltt-mean": SLTT(error="mean"),
     "eprop-symmetric": EProp(feedback="symmetric"),
     "hlop": SpikingMLP(protection="hlop"),
     "hlop-spiking": SpikingMLP(protection="hlop", lateral="spiking"),

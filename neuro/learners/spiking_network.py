@@ -80,11 +80,7 @@ def gradients_in_windows(
     traces = [torch.zeros_like(rate) for rate in rates]
     found, total = [torch.zeros_like(weight) for weight in net.weights], u[0].new_zeros(())
     error_BJ = torch.zeros_like(u[0])  # at a constant input, which learns once, at the end
-    slope_BC = None
-    if windows.of_mean:
-        mean_BC = _mean_output(net, x, len(labels_B), windows.length).requires_grad_()
-        total = cross_entropy(mean_BC, labels_B)
-        (slope_BC,) = torch.autograd.grad(total, mean_BC)
+    cost = _cost(net, x, labels_B, windows)
 
     def learned_through(k: int, x_TBI: Tensor) -> Tensor:
         rates[k] += x_TBI.sum(0) / net.n_steps
@@ -93,21 +89,14 @@ def gradients_in_windows(
             x_TBI = traces[k][None]
         return learned_from(k, x_TBI)
 
-    def cost(output_TBC: Tensor) -> Tensor:
-        """A window's part of the loss; of the mean's loss, what falls to it in first order."""
-        if slope_BC is not None:
-            return (slope_BC * output_TBC).sum() / net.n_steps
-        return cross_entropy(output_TBC.mean(0), labels_B) * len(output_TBC) / net.n_steps
-
     for first, x_TBI, drive_TBJ in _in_turn(net, x, windows.length):
         from_TBI = None if x_TBI is None else learned_through(0, x_TBI)
         is_learned = windows.learned is None or first in windows.learned
         with torch.set_grad_enabled(is_learned):
             drive_TBJ.requires_grad_(is_learned)
             output_TBC, _, u = run_above(net, drive_TBJ, u, learned_through)
-            loss = cost(output_TBC)
-        if slope_BC is None:
-            total += loss.detach()
+            loss = cost(output_TBC.mean(0)) * len(output_TBC) / net.n_steps
+        total += loss.detach()
         if not is_learned:
             continue
         part_TBJ, *parts = torch.autograd.grad(loss, [drive_TBJ, *net.weights[1:]])
@@ -119,7 +108,7 @@ def gradients_in_windows(
             found[0].addmm_(part_TBJ.flatten(0, 1).T, from_TBI.flatten(0, 1))
     if isinstance(x, Tensor):
         rates[0], found[0] = x, error_BJ.T @ learned_from(0, x[None])[0]
-    return Learned(total.detach(), found, rates)
+    return Learned(total, found, rates)
 
 
 def _in_turn(net: SpikingNetwork, x: Tensor | Window, length: int) -> Iterator[tuple[int, Tensor | None, Tensor]]:
@@ -132,13 +121,18 @@ def _in_turn(net: SpikingNetwork, x: Tensor | Window, length: int) -> Iterator[t
         yield first, x_TBI, once_BJ.expand(n, -1, -1) if x_TBI is None else x_TBI @ lowest_JI.T
 
 
-@torch.no_grad()
-def _mean_output(net: SpikingNetwork, x: Tensor | Window, n_samples: int, length: int) -> Tensor:
-    u, sum_BC = at_rest(net, n_samples), net.weights[-1].new_zeros(n_samples, len(net.weights[-1]))
-    for _, _, drive_TBJ in _in_turn(net, x, length):
-        output_TBC, _, u = run_above(net, drive_TBJ, u, as_it_is)
-        sum_BC += output_TBC.sum(0)
-    return sum_BC / net.n_steps
+def _cost(net: SpikingNetwork, x: Tensor | Window, labels_B: Tensor, windows: Windows) -> Callable[[Tensor], Tensor]:
+    """A window's mean output [B, C] -> its loss; or the loss of the mean of all, straight on from where it lies."""
+    if not windows.of_mean:
+        return lambda output_BC: cross_entropy(output_BC, labels_B)
+    mean_BC, u = net.weights[-1].new_zeros(len(labels_B), len(net.weights[-1])), at_rest(net, len(labels_B))
+    with torch.no_grad():
+        for _, _, drive_TBJ in _in_turn(net, x, windows.length):
+            output_TBC, _, u = run_above(net, drive_TBJ, u, as_it_is)
+            mean_BC += output_TBC.sum(0) / net.n_steps
+    loss = cross_entropy(mean_BC.requires_grad_(), labels_B)
+    (slope_BC,) = torch.autograd.grad(loss, mean_BC)
+    return lambda output_BC: loss.detach() + (slope_BC * (output_BC - mean_BC.detach())).sum()
 
 
 def gradients_online(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, learned_from: LearnedFrom) -> Learned:

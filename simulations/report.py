@@ -52,9 +52,10 @@ def learning_curves(results: dict[str, Any], out: Path) -> Figure:
     axes[0].xaxis.set_major_formatter(EngFormatter())
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=8)
     n_seeds = max(len(group.rows) for group in groups)
+    up_to = "up to " * any(len(group.rows) < n_seeds for group in groups)
     processor, threads = results["hardware"]["processor"], results["rows"][0]["threads"]
     figure.suptitle(
-        f"{results['task']}, validation accuracy, {n_seeds} seed{'s' * (n_seeds > 1)}"
+        f"{results['task']}, validation accuracy, {up_to}{n_seeds} seed{'s' * (n_seeds > 1)}"
         f"{' (mean, band: range)' * (n_seeds > 1)}; {threads} thread{'s' * (threads > 1)}, {processor}",
         fontsize=10,
     )

@@ -21,6 +21,7 @@ Adam (theirs: SGD; OTTT's program for DVS-Gesture: Adam), with cross-entropy alo
 The readout is leaky: its potential of the step before enters a step's loss as a constant, and under OTTT its weights
 learn from traces too, which for them alone is the exact gradient. Events have traces under OTTT, as in its equations;
 constant inputs have none, as in its program. Adam follows one gradient a batch (a form of OTTT: one at each step).
+error="mean" is in neither paper.
 """
 
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ References: cramer2020 (the layout).
 
 import gzip
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from neuro.files import write_whole
 from tasks.base import DataError
 
 SUFFIXES = (".h5", ".h5.gz", ".h5.zip")
+HEAP = b"GCOL\x01\0\0\0"  # how a heap of HDF5 starts, then its size (8 bytes), then its entries
 LATEST_S = 4000.0  # an EventStore counts microseconds in 32 bits
 
 
@@ -63,6 +65,7 @@ def parse(data: bytes, name: str, n_channels: int, n_classes: int) -> Recordings
     """All samples of an HDF5 file. DataError, which names the file and the record, for what cannot be."""
     import h5py
 
+    _check_heaps(data, name)
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             labels, speakers = _whole(file, "labels", name), _whole(file, "extra/speaker", name)
@@ -87,6 +90,25 @@ def parse(data: bytes, name: str, n_channels: int, n_classes: int) -> Recordings
     times_us, channels = (np.concatenate([part[which] for part in parts]) for which in (0, 1))
     events = EventStore(times_us, channels, np.cumsum(counts) - counts, counts)
     return Recordings(events, labels, speakers, made_by)
+
+
+def _check_heaps(data: bytes, name: str) -> None:
+    """DataError where entries of a heap, which holds the rows, do not follow each other to its end.
+
+    HDF5 would go round for ever in them. An entry: index (2 bytes), references (2), nothing (4), size (8), then as many
+    bytes, filled up to eights; with the index 0 it is free space, whose size has the header in it.
+    """
+    heap = data.find(HEAP)
+    while heap >= 0:
+        end = heap + int.from_bytes(data[heap + 8 : heap + 16], "little")
+        place = heap + 16
+        while place + 16 <= min(end, len(data)):
+            index, size = struct.unpack_from("<H6xQ", data, place)
+            step = 16 + -(-size // 8) * 8 if index else size
+            if not step or place + step > end:
+                raise DataError(f"{name} is damaged: byte {place} gives a size of {size}; get it once more")
+            place += step
+        heap = data.find(HEAP, heap + 4)
 
 
 class Sample(NamedTuple):

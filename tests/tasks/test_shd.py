@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from itertools import product
 
 import h5py
 import numpy as np
@@ -143,6 +144,19 @@ def test_a_damaged_file_is_never_read_as_another(tmp_path_factory, data):
         for part, whole in zip(found.events, wanted.events, strict=True):
             np.testing.assert_array_equal(part, whole)
         np.testing.assert_array_equal(found.labels, wanted.labels)
+
+
+@pytest.mark.parametrize(("entry", "size"), [(8, 0), *product(range(9), (2**64 - 32, 2**64 - 16, 2**20))])
+def test_entries_of_a_heap_that_do_not_reach_its_end_are_refused(entry, size):
+    """HDF5 reads for ever where an entry leads to itself or back: 8 rows, and the free space behind them."""
+    damaged = bytearray(written(*spikes(n=4)))
+    place = damaged.index(b"GCOL") + 16
+    for _ in range(entry):
+        place += 16 + (int.from_bytes(damaged[place + 8 : place + 16], "little") + 7) // 8 * 8
+    assert (int.from_bytes(damaged[place : place + 2], "little") == 0) == (entry == 8)
+    damaged[place + 8 : place + 16] = size.to_bytes(8, "little")
+    with pytest.raises(DataError, match=f"file is damaged: byte {place} gives a size of {size}"):
+        parse(bytes(damaged), "file", N_CHANNELS, N_CLASSES)
 
 
 @settings(max_examples=300, deadline=None)

@@ -125,7 +125,8 @@ def _cost(net: SpikingNetwork, x: Tensor | Window, labels_B: Tensor, windows: Wi
     """A window's mean output [B, C] -> its loss; or the loss of the mean of all, straight on from where it lies."""
     if not windows.of_mean:
         return lambda output_BC: cross_entropy(output_BC, labels_B)
-    mean_BC, u = net.weights[-1].new_zeros(len(labels_B), len(net.weights[-1])), at_rest(net, len(labels_B))
+    u = at_rest(net, len(labels_B))
+    mean_BC = torch.zeros_like(u[-1])
     with torch.no_grad():
         for _, _, drive_TBJ in _in_turn(net, x, windows.length):
             output_TBC, _, u = run_above(net, drive_TBJ, u, as_it_is)

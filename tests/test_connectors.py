@@ -1,14 +1,9 @@
-"""Connectors: exact distributions, independence, memory, and what is refused.
+"""Connectors: exact distributions, independence, and what is refused.
 
 A statistic may lie 5 of its standard deviations from its mean; seeds are fixed, so a test that passes stays so.
 """
 
 import itertools
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,12 +23,10 @@ from neuro import (
     Source,
     connect,
     make_events,
-    memory_estimate,
     simulate,
 )
-from neuro.connector_kernels import below, next_word, uniform
 from neuro.neurons.lif import NEST_DEFAULT
-from neuro.plasticity.stdp import SONG_ABBOTT
+from tests.test_connector_kernels import check_chi_square
 
 CUBE = np.random.default_rng(0).uniform(0, 3, (300, 3))
 RANDOM = {
@@ -64,50 +57,6 @@ def recurrent(connector, n=300):
 def between(connector, n_pre, n_post, **options):
     populations = Population("in", n_pre, Source()), Population("out", n_post, NEST_DEFAULT)
     return Network(populations, (Projection("in", "out", connector, **options),), 0.1)
-
-
-def check_chi_square(observed, expected, df):
-    """Chi-square has mean df and variance 2 df; too good a fit is as wrong as a bad one."""
-    chi_square = ((observed - expected) ** 2 / expected).sum()
-    assert abs(chi_square - df) < 5 * np.sqrt(2 * df) + 5  # the second 5: its distribution is skewed at few df
-
-
-# Random numbers.
-
-
-def test_words_are_those_of_splitmix64():
-    """The first outputs for seed 1234567, from the reference implementation in C (S. Vigna, prng.di.unimi.it)."""
-    state = np.array([1234567], np.uint64)
-    words = [int(next_word(state)) for _ in range(5)]
-    assert words == [
-        6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821,
-    ]  # fmt: skip
-
-
-def test_uniform_numbers_are_uniform_and_independent():
-    state = np.array([1], np.uint64)
-    u = np.array([uniform(state) for _ in range(200_000)])
-    assert 0 <= u.min() and u.max() < 1
-    check_chi_square(np.histogram(u, 256, (0, 1))[0], len(u) / 256, 255)
-    pairs, _, _ = np.histogram2d(u[:-1:2], u[1::2], 16, [(0, 1), (0, 1)])
-    check_chi_square(pairs, len(u) / 2 / 256, 255)
-    fine = np.histogram((u * 2**40) % 1, 256, (0, 1))[0]  # the last 13 of 53 bits
-    check_chi_square(fine, len(u) / 256, 255)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 1000])
-def test_whole_numbers_are_uniform(n):
-    state = np.array([2], np.uint64)
-    counts = np.bincount([below(state, n) for _ in range(100_000)], minlength=n)
-    assert len(counts) == n
-    check_chi_square(counts, 100_000 / n, n - 1)
-
-
-def test_whole_numbers_are_not_biased_where_n_divides_no_power_of_two():
-    """Of 3 * 2^30 numbers, those divisible by 3 would be twice as likely without rejection."""
-    state = np.array([3], np.uint64)
-    numbers = np.array([below(state, 3 << 30) for _ in range(60_000)])
-    check_chi_square(np.bincount(numbers % 3), 20_000, 2)
 
 
 # Distributions.
@@ -357,81 +306,3 @@ def test_no_synapse_at_all_is_a_connectivity_too():
 def test_weights_may_be_left_out_for_a_sparse_matrix_only():
     with pytest.raises(ValueError, match="'in->out' has no weights"):
         connect(between(FromArrays([0], [0]), 3, 4), {}, 0)
-
-
-# Memory.
-
-
-def test_the_estimate_of_memory_is_what_the_arrays_take():
-    net = between(FixedInDegree(20), 300, 400)
-    synapses = connect(net, {"in->out": 1.0}, 0)["in->out"]
-    state = 400 * 8 * (len(NEST_DEFAULT.State._fields) + len(NEST_DEFAULT.receptors) + 1)
-    assert memory_estimate(net) == sum(array.nbytes for array in synapses[:3]) + state
-    assert memory_estimate(between(Dense(), 300, 400)) == 8 * 300 * 400 + state
-    plastic = between(FixedInDegree(20), 300, 400, rule=SONG_ABBOTT)
-    assert memory_estimate(plastic) == memory_estimate(net) + 8 * (300 + 400)  # a trace on either side
-
-
-@pytest.mark.parametrize("name", RANDOM)
-def test_the_number_of_synapses_is_forecast(name):
-    """To 3 %: 9000 synapses scatter by 1 %, and the forecast from 100 of 300 neurons by as much."""
-    assert RANDOM[name].n_synapses(300, 300) == pytest.approx(drawn(RANDOM[name], 300, 300).sum(), rel=0.03)
-
-
-@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="this system does not say what memory it has")
-def test_what_does_not_fit_into_memory_is_refused_before_it_is_built():
-    populations = Population("in", 1_000_000, Source()), Population("out", 10_000_000, NEST_DEFAULT)
-    projections = Projection("in", "out", FixedProbability(0.5)), Projection("out", "out", FixedInDegree(2), 0.1)
-    net = Network(populations, projections, 0.1)
-    with pytest.raises(ValueError) as error:
-        connect(net, {"in->out": 1.0, "out->out": 1.0}, 0)
-    for word in ("'in->out' needs 5.59e+04 GiB", "the whole network 5.59e+04 GiB", "are available"):
-        assert word in str(error.value)
-
-
-MEASURE = """
-import json
-from pathlib import Path
-import numpy as np
-from neuro.connectors import DistanceDependent, FixedInDegree, FixedOutDegree, FixedProbability, FromArrays
-from neuro.network import Network, Population, Projection
-from neuro.weights import connect
-from neuro.neurons.lif import NEST_DEFAULT
-
-def memory(what):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
-
-def ratio(work, *arguments):
-    work(*arguments)  # compiles
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
-    before = memory("VmRSS")
-    arrays = work(*arguments)
-    return (memory("VmHWM") - before) / sum(array.nbytes for array in arrays if array is not None), len(arrays[1])
-
-n, rng = 5000, np.random.default_rng(0)
-x = rng.uniform(size=(n, 2))
-pairs = 5 * rng.permutation(5_000_000)
-connectors = [
-    FixedProbability(0.2), FixedInDegree(1000), FixedOutDegree(1000), DistanceDependent(x, x, 0.5, 0.6),
-    FromArrays(pairs // n, pairs % n),
-]
-ratios = {type(c).__name__: ratio(c.connect, n, n, rng) for c in connectors}
-net = Network((Population("a", n, NEST_DEFAULT),), (Projection("a", "a", FixedInDegree(1000), 0.1),), 0.1)
-ratios["connect"] = ratio(lambda: connect(net, {"a->a": lambda rng, n: rng.normal(size=n)}, 0)["a->a"])
-print(json.dumps(ratios))
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read the way of Linux")
-def test_building_five_million_synapses_takes_twice_their_memory_at_most():
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"}  # freed arrays go back to the system at once
-    result = subprocess.run(
-        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True, env=environment
-    )
-    ratios = json.loads(result.stdout)
-    assert len(ratios) == 6
-    for name, (ratio, n_synapses) in ratios.items():
-        assert n_synapses > 4_900_000
-        # The lower bound shows that the measure measures; pages of the final arrays are all touched.
-        assert 0.9 < ratio < 2.1, f"{name}: {ratio:.2f} times the final arrays"

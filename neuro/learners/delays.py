@@ -11,7 +11,7 @@
 4. Adam; the rate of weights follows one cycle, up to lr and down to nearly 0, that of places half a cosine to 0.
 5. In the last part of the budget places are whole and fixed, and weights alone go on.
 6. Answers come from whole delays and folded normalisation (delay_export.py), as a network of neuro that any backend
-   runs (`network`), with the same bits.
+   runs (`as_network`), with the same bits.
 
 delays: "learned"; "random": the same draw, rounded and fixed; "none": every spike arrives at once.
 

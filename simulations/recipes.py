@@ -54,8 +54,8 @@ VARIANTS: dict[str, Any] = {
     "backprop-1024": Backprop(hidden=(1024,)),
     "backprop-5x256": Backprop(hidden=(256,) * 5, activation="elu"),
     "backprop-cascaded": Backprop(conv=(32, 128, 512), hidden=()),
-    "backprop-counter-current-cnn": Backprop(
-        conv=(128, 128, 256, 256, 512), stride=2, pool=1, hidden=(), activation="elu"
+    "backprop-counter-current-cnn-bfloat16": Backprop(
+        conv=(128, 128, 256, 256, 512), stride=2, pool=1, hidden=(), activation="elu", precision="bfloat16"
     ),
     "forward-forward-wide": ForwardForward(
         hidden=(1000, 1000), lr_softmax=3e-4, dropout=0.2, precision="bfloat16", batch_size=128

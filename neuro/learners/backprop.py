@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy, elu
 
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, descend, standardised
-from neuro.learners.layers import Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.layers import PRECISIONS, Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -38,6 +38,7 @@ class Backprop:
     activation: str = choice("activation of the hidden layers", ACTIVATIONS, default="relu")
     lr: float = param("1", "learning rate at the start (Adam)", default=1e-3, above=0, search=(1e-4, 1e-2))
     batch_size: int = param("samples", "samples of one update", default=100, minimum=1)
+    precision: str = choice("of activities in learning; weights and loss are float32", PRECISIONS, default="float32")
 
     uses: ClassVar[frozenset[str]] = frozenset({"labels", "global_error", "weight_transport", "whole_pass"})
     source: ClassVar[str] = "rumelhart1986"
@@ -56,7 +57,9 @@ class Backprop:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        loss = cross_entropy(self._run(state, batch.inputs)[-1], batch.labels)
+        with torch.autocast("cpu", PRECISIONS[self.precision], enabled=self.precision != "float32"):
+            scores_BC = self._run(state, batch.inputs)[-1].float()
+        loss = cross_entropy(scores_BC, batch.labels)
         descend(state, loss, len(batch.labels))
         return {"loss": loss.item()}
 

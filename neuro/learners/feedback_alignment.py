@@ -22,7 +22,7 @@ Layers of 1000 units (nokland2016's best: 800); tanh as there, which on MNIST's 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import torch
@@ -116,7 +116,7 @@ Aligned = FeedbackAlignment | DirectFeedbackAlignment
 
 def forward_network(learner: Aligned) -> Backprop:
     """The learner that has the same forward network."""
-    return Backprop(**{field.name: getattr(learner, field.name) for field in fields(Backprop)})
+    return Backprop(**asdict(learner))
 
 
 def layers_of(learner: Aligned, problem: Problem) -> tuple[Layer, ...]:

@@ -176,7 +176,7 @@ def test_the_precision_of_products_is_that_of_all_learners_that_have_one():
     found = {name: in_precision(learner, "bfloat16") for name, learner in named.items()}
     assert {type(found[name]) for name in named} == {type(learner) for learner in named.values()}
     assert found["hlop"] == dataclasses.replace(named["hlop"], precision="bfloat16") != named["hlop"]
-    assert found["backprop"] == named["backprop"]
+    assert found["mono-forward"] == named["mono-forward"]
 
 
 def test_the_report_of_twenty_learners_keeps_its_width(tmp_path):

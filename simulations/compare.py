@@ -80,7 +80,7 @@ def compare(task: str, options: Compare) -> None:
     out = options.out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}_compare_{task}_{mark}"
     # Missing or damaged data, and a budget that a sequence of tasks cannot have, end here, before anything is written.
     data = load_task(task)
-    check_budget(data, plan.budget.samples, budget.patience)
+    check_budget(data, (plan.budget if plan.trials else budget).samples, budget.patience)
     data.augmentation(budget.augment)
     _claim(out, plan, budget)
     print(f"comparison: {out}", flush=True)

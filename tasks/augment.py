@@ -27,7 +27,7 @@ def crop(images: Tensor, numbers_BK: Tensor, *, padding: int) -> Tensor:
 
 
 def flip(images: Tensor, numbers_BK: Tensor) -> Tensor:
-    """Every second image mirrored, left to right."""
+    """Each image mirrored, left to right, with a probability of 1/2."""
     return torch.where(numbers_BK[:, 2, None, None, None] < 0.5, images.flip(3), images)
 
 

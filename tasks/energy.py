@@ -65,7 +65,18 @@ def _elementwise(a: Any, b: Any, *_: Any, out_shape: Any, **__: Any) -> int:
     return 2 * math.prod(out_shape) if math.prod(out_shape) > max(sizes) else 0
 
 
-PRODUCTS = {  # those that torch's own counter leaves out
+def _convolution_gradients(error: Any, x: Any, weight: Any, *rest: Any, **_: Any) -> int:
+    """Operations of the gradients of a convolution: each takes what the convolution took.
+
+    rest: bias, stride, padding, dilation, whether it is transposed, output padding, groups, and which gradients (of the
+    input, of the weights) are wanted.
+    """
+    is_transposed, wanted = rest[4], rest[7]
+    places = x if is_transposed else error
+    return 2 * sum(wanted[:2]) * places[0] * math.prod(places[2:]) * math.prod(weight)
+
+
+PRODUCTS = {  # those that torch's own counter leaves out, or overrates: it forgets the groups of a convolution
     aten.addmm_: _added,
     aten.baddbmm_: _added,
     aten.addmv: _added,
@@ -75,6 +86,7 @@ PRODUCTS = {  # those that torch's own counter leaves out
     aten.mv: lambda a, b, **_: 2 * a[0] * b[0],
     aten.dot: lambda a, b, **_: 2 * a[0],
     aten.mul: _elementwise,
+    aten.convolution_backward: _convolution_gradients,
 }
 
 

@@ -1,8 +1,9 @@
 """Backpropagation in a feedforward network without spikes: the baseline of every local learner.
 
-    a_0 = x,   a_k = act(W_k a_{k-1} + b_k),  k = 1 .. L-1,   a_L = W_L a_{L-1} + b_L
+    a_0 = x,   a_k = pool(act(W_k a_{k-1} + b_k)),  k = 1 .. L-1,   a_L = W_L a_{L-1} + b_L
     loss = cross-entropy of softmax(a_L) with the labels,  differentiated through all layers
 
+x: standardised images. pool: the maximum over squares, after convolutions alone.
 Its fields describe the networks of the other learners, so that the same architecture is trained both ways.
 
 Axes: B sample, C class.
@@ -20,7 +21,17 @@ from torch.nn.functional import cross_entropy, elu
 
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, descend, standardised
-from neuro.learners.layers import PRECISIONS, Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.layers import (
+    PRECISIONS,
+    Layer,
+    drive,
+    pooled,
+    products_in,
+    stack,
+    synaptic_events,
+    uniform,
+    weight_shape,
+)
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -57,7 +68,7 @@ class Backprop:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        with torch.autocast("cpu", PRECISIONS[self.precision], enabled=self.precision != "float32"):
+        with products_in(self.precision):
             scores_BC = self._run(state, batch.inputs)[-1].float()
         loss = cross_entropy(scores_BC, batch.labels)
         descend(state, loss, len(batch.labels))

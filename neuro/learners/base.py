@@ -148,9 +148,14 @@ def follow(state: LearnerState, gradients: dict[str, Tensor], n_samples: int) ->
     """As `descend`, along gradients that were computed by other means, by names of weights."""
     anneal(state, n_samples)
     for name, gradient in gradients.items():
-        state.weights[name].grad = gradient
+        set_gradient(state.weights[name], gradient)
     for optimiser in state.optimisers.values():
         optimiser.step()
+
+
+def set_gradient(weight: Tensor, gradient: Tensor) -> None:
+    """Give a weight its gradient, in the weight's own order in memory: torch's fused optimisers look at no strides."""
+    weight.grad = gradient if gradient.stride() == weight.stride() else _laid_out(weight, gradient)
 
 
 def n_weights(state: LearnerState) -> int:
@@ -190,5 +195,5 @@ def from_tensors(state: LearnerState, tensors: dict[str, Tensor]) -> None:
 
 
 def _laid_out(like: Tensor, value: Tensor) -> Tensor:
-    """A copy of a saved tensor that lies in memory as another does, if it has its shape: sums keep their order."""
+    """A copy of a tensor that lies in memory as another does, if it has its shape: sums keep their order."""
     return torch.empty_like(like, dtype=value.dtype).copy_(value) if like.shape == value.shape else value.clone()

@@ -28,15 +28,25 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import batch_norm, one_hot
+from torch.nn.functional import one_hot
 
 from neuro.events import Events
-from neuro.learners.base import Batch, LearnerState, Problem, anneal, standardised
-from neuro.learners.layers import Layer, drive, pooled, shape_out, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.base import Batch, LearnerState, Problem, anneal, set_gradient, standardised
+from neuro.learners.layers import (
+    Layer,
+    check_filled,
+    drive,
+    normalised,
+    pooled,
+    shape_out,
+    stack,
+    synaptic_events,
+    uniform,
+    weight_shape,
+)
 from neuro.record import Counts
 from neuro.units import choice, param
 
-STATISTICS_MOMENTUM = 0.1  # share of a batch in the running statistics
 VARIANCE_FLOOR = 1e-4
 
 
@@ -128,7 +138,7 @@ class CascadedForward:
             error = (top_error_BC @ state.memory[f"feedback_{k}"]).reshape(activity.shape)
             learned = [state.weights[f"block_{k}"], state.weights[f"block_bias_{k}"]]
             for weight, gradient in zip(learned, torch.autograd.grad(activity, learned, error), strict=True):
-                weight.grad = gradient
+                set_gradient(weight, gradient)
 
     def _run(self, state: LearnerState, inputs: Tensor | Events, *, is_learning: bool) -> list[Tensor]:
         """Activities h_0 (the standardised input) to h_K. No gradient passes from one block to the one below."""
@@ -138,15 +148,12 @@ class CascadedForward:
         for k, block in enumerate(self._blocks(problem), 1):
             weight, bias = fixed_or_learned[f"block_{k}"], fixed_or_learned[f"block_bias_{k}"]
             driven = pooled(block, torch.relu(drive(block, activities[-1].detach(), weight, bias)))
-            mean, variance = memory[f"mean_{k}"], memory[f"variance_{k}"]
-            activities.append(
-                batch_norm(driven, mean, variance, None, None, is_learning, STATISTICS_MOMENTUM, VARIANCE_FLOOR)
-            )
+            moments = memory[f"mean_{k}"], memory[f"variance_{k}"]
+            activities.append(normalised(driven, moments, is_learning=is_learning, floor=VARIANCE_FLOOR))
         return activities
 
     def _blocks(self, problem: Problem) -> tuple[Layer, ...]:
-        if not self.conv:
-            raise ValueError("CascadedForward.conv is empty; give at least one block, as in (32, 128, 512)")
+        check_filled(self, "conv")
         return stack(problem, self.conv, ())[:-1]
 
 

@@ -40,7 +40,17 @@ from torch.nn.utils import clip_grad_norm_
 
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, anneal, standardised
-from neuro.learners.layers import Layer, drive, pooled, shape_out, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.layers import (
+    Layer,
+    check_filled,
+    drive,
+    pooled,
+    shape_out,
+    stack,
+    synaptic_events,
+    uniform,
+    weight_shape,
+)
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -70,8 +80,7 @@ class CounterCurrent:
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
         """Weights drawn from the seed, and the optimisers' state."""
-        if not self.hidden:
-            raise ValueError("CounterCurrent.hidden is empty; give at least one layer, as in (256, 256)")
+        check_filled(self, "hidden")
         rng = torch.Generator().manual_seed(seed)
         layers = self._layers(problem)
         forward = {f"forward_{k}": uniform(weight_shape(layer), rng) for k, layer in enumerate(layers, 1)}
@@ -166,6 +175,11 @@ def set_rates(state: LearnerState, rate: str, n_samples: int) -> None:
         anneal(state, n_samples)
     else:
         state.memory["seen"] = state.memory["seen"] + n_samples
+
+
+def warmed_up(state: LearnerState, n_updates: int, batch_size: int) -> float:
+    """Part of their full size that losses have in the next update; they grow over the first n_updates."""
+    return min((state.memory["seen"].item() // batch_size + 1) / n_updates, 1.0)
 
 
 def descend_clipped(state: LearnerState, loss: Tensor, clip_norm: float, *, is_centralised: bool = False) -> None:

@@ -32,11 +32,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import batch_norm, mse_loss, normalize
+from torch.nn.functional import mse_loss, normalize
 
 from neuro.learners.base import LearnerState, Problem
-from neuro.learners.counter_current import descend_clipped, feedback_drive, feedback_shape, set_rates
-from neuro.learners.layers import Layer, drive, shape_out, weight_shape
+from neuro.learners.counter_current import descend_clipped, feedback_drive, feedback_shape, set_rates, warmed_up
+from neuro.learners.layers import Layer, check_filled, check_images, drive, normalised, shape_out, weight_shape
 from neuro.units import choice, param
 
 RULES = ("counter-current", "backpropagation")
@@ -90,9 +90,9 @@ class CounterCurrentAutoencoder:
         if is_local:
             feedback = run_network(layers, state, "feedback", images, is_local=True, is_learning=True)[::-1]
             loss = torch.stack(self._losses(forward, feedback)).sum()
-        n_updates = state.memory["seen"].item() // self.batch_size + 1
+        warm_loss = loss * warmed_up(state, self.warmup, self.batch_size)
         set_rates(state, "cosine", len(images))
-        descend_clipped(state, loss * min(n_updates / self.warmup, 1.0), self.clip_norm, is_centralised=True)
+        descend_clipped(state, warm_loss, self.clip_norm, is_centralised=True)
         return {"loss": loss.item(), "output_loss": output_loss.item()}
 
     @torch.no_grad()
@@ -114,8 +114,8 @@ class CounterCurrentAutoencoder:
 
     def _layers(self, problem: Problem) -> tuple[Layer, ...]:
         """The encoder's layers; the decoder has the same, mirrored."""
-        if len(problem.shape) != 3:
-            raise ValueError(f"samples have the shape {problem.shape}; choose a task of images")
+        check_filled(self, "channels")
+        check_images(problem.shape)
         shape, layers = problem.shape, []
         for n_out in self.channels:
             layers.append(Layer(shape, n_out, kernel=3, stride=2))
@@ -146,7 +146,7 @@ def run_network(
             activities.append(apply(layer, before, weight, state.weights[f"{network}_bias"]))
         else:
             moments = state.memory[f"{network}_mean_{k}"], state.memory[f"{network}_variance_{k}"]
-            activities.append(batch_norm(apply(layer, before, weight), *moments, training=is_learning).relu())
+            activities.append(normalised(apply(layer, before, weight), moments, is_learning=is_learning).relu())
     return activities
 
 

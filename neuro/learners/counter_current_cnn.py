@@ -50,8 +50,9 @@ from neuro.learners.counter_current import (
     run_forward,
     set_rates,
     unknown_yet,
+    warmed_up,
 )
-from neuro.learners.layers import PRECISIONS, Layer, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.layers import PRECISIONS, Layer, products_in, stack, synaptic_events, uniform, weight_shape
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -108,11 +109,10 @@ class CounterCurrentCNN:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""
-        with torch.autocast("cpu", PRECISIONS[self.precision], enabled=self.precision != "float32"):
+        with products_in(self.precision):
             local_loss, output_loss = self._losses(state, batch)
-        n_updates = state.memory["seen"].item() // self.batch_size + 1
+        loss = (local_loss + output_loss) * warmed_up(state, self.warmup, self.batch_size)
         set_rates(state, self.rate, len(batch.labels))
-        loss = (local_loss + output_loss) * min(n_updates / self.warmup, 1.0)
         descend_clipped(state, loss, self.clip_norm, is_centralised=self.centralise)
         return {"loss": output_loss.item(), "local_loss": local_loss.item()}
 

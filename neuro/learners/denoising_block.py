@@ -24,15 +24,25 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import batch_norm, linear, pad
+from torch.nn.functional import linear
 
 from neuro.learners import label_embedding
-from neuro.learners.base import Batch, LearnerState, Problem, flat, standardised
-from neuro.learners.layers import Layer, drive, pooled, shape_out, synaptic_events, uniform, weight_shape
+from neuro.learners.base import LearnerState, Problem, standardised
+from neuro.learners.layers import (
+    Layer,
+    check_images,
+    drive,
+    normalised,
+    pooled,
+    shape_out,
+    synaptic_events,
+    uniform,
+    weight_shape,
+)
 from neuro.seeds import child
 
 HE = math.sqrt(6.0)  # he2015, equation 10: from +-1/sqrt(inputs) to a deviation of sqrt(2/inputs)
-LOWEST_PERIOD = 1e-4  # of p(t), in units of the whole time: vaswani2017 has 10,000 positions
+HIGHEST_RATE = 1e4  # of the angles of p(t), over the whole time: vaswani2017 has 10,000 positions
 
 
 class Block(NamedTuple):
@@ -50,10 +60,12 @@ class Block(NamedTuple):
 
 
 def layers(block: Block) -> dict[str, Layer]:
-    """Every linear map of a block, by name, inputs first. ValueError where images do not fit the convolutions."""
+    """Every linear map of a block, by name, inputs first. ValueError for sizes that do not fit."""
+    if block.n_time % 2:
+        raise ValueError(f"n_time = {block.n_time}: sines and cosines come in pairs; give an even number")
     shape, maps = block.shape, {}
-    if block.conv and len(shape) != 3:
-        raise ValueError(f"convolutions need images, and samples have the shape {shape}; leave conv empty")
+    if block.conv:
+        check_images(shape)
     for k, channels in enumerate(block.conv, 1):
         maps[f"conv_{k}"] = Layer(shape, channels, kernel=3, pool=2 if k < len(block.conv) else 1)
         shape = shape_out(maps[f"conv_{k}"])
@@ -147,10 +159,9 @@ class Run:
         bias = self.weights[f"{name}_bias"]
         if not is_normed(self.block, name):
             return drive(self.layers[name], activity, self.weights[name], bias)
+        moments = self.memory[f"{name}_mean"], self.memory[f"{name}_variance"]
         driven = linear(activity, self.weights[name])
-        mean, variance = self.memory[f"{name}_mean"], self.memory[f"{name}_variance"]
-        is_learning = self.rng is not None and len(driven) > 1  # one sample has no variance
-        return batch_norm(driven, mean, variance, self.weights[f"{name}_gain"], bias, is_learning)
+        return normalised(driven, moments, self.weights[f"{name}_gain"], bias, is_learning=self.rng is not None)
 
     def _dropped(self, images: Tensor) -> Tensor:
         if self.rng is None or not self.block.dropout:
@@ -174,7 +185,7 @@ def start_blocks(
         memory |= named(running, f"block_{t}")
         layers += [tuple(f"block_{t}.{name}" for name in layer) for layer in names(block)]
     embedding_CN = label_embedding.start(learner.embedding, problem, learner.embedding_size, rng)
-    if has_output:  # at first, the class whose embedding is nearest wins
+    if has_output:  # at first, the nearest of embeddings of equal length wins
         weights["output.map"] = embedding_CN.clone().requires_grad_()
         weights["output.bias"] = torch.zeros(problem.n_classes, requires_grad=True)
         layers.append(("output.map", "output.bias"))
@@ -183,15 +194,6 @@ def start_blocks(
     else:
         weights["output.embedding"] = embedding_CN.requires_grad_()
     return LearnerState(problem, weights, {}, rng, tuple(layers), memory)
-
-
-def learning_images(state: LearnerState, batch: Batch, largest: int) -> Tensor:
-    """The images of a batch to learn from, each moved at random by up to `largest` pixels."""
-    rows_BI = flat(batch.inputs)
-    if largest:
-        rng = generator(state, "shift", int(state.memory["seen"]))
-        rows_BI = shifted(state.problem, rows_BI, largest, rng)
-    return as_images(state.problem, rows_BI)
 
 
 def as_images(problem: Problem, rows_BI: Tensor) -> Tensor:
@@ -204,17 +206,6 @@ def as_images(problem: Problem, rows_BI: Tensor) -> Tensor:
     return torch.empty(images.shape).copy_(images).permute(0, 3, 1, 2)
 
 
-def shifted(problem: Problem, rows_BI: Tensor, largest: int, rng: torch.Generator) -> Tensor:
-    """Images, each moved by up to `largest` pixels along both axes; 0 comes in from outside."""
-    n, (_, height, width) = len(rows_BI), problem.shape
-    padded = pad(rows_BI.reshape(n, *problem.shape), (largest,) * 4)
-    down_B1, right_B1 = torch.randint(2 * largest + 1, (2, n, 1), generator=rng)
-    rows = (down_B1 + torch.arange(height))[:, :, None]
-    columns = (right_B1 + torch.arange(width))[:, None, :]
-    samples = torch.arange(n)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[samples, rows, columns].permute(0, 3, 1, 2).flatten(1)
-
-
 def generator(state: LearnerState, *path: str | int) -> torch.Generator:
     """The generator that belongs to the seed in memory["seed"] and a path of names; no draw shifts another's."""
     seed = child(int(state.memory["seed"]), "noprop", *path).integers(2**62)
@@ -223,7 +214,7 @@ def generator(state: LearnerState, *path: str | int) -> torch.Generator:
 
 def waves(times_B: Tensor, n: int) -> Tensor:
     """p(t): n/2 sines and n/2 cosines, periods evenly spaced in their logarithm."""
-    rates = LOWEST_PERIOD ** -torch.linspace(0, 1, n // 2)
+    rates = HIGHEST_RATE ** torch.linspace(0, 1, n // 2)
     angles = times_B[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], 1)
 

@@ -52,7 +52,7 @@ from neuro.learners.goodness import (
     run_layers,
     softmax_logits,
 )
-from neuro.learners.layers import PRECISIONS
+from neuro.learners.layers import PRECISIONS, check_filled, products_in
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -90,7 +90,7 @@ class ForwardForward:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its losses."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with products_in(self.precision):
             image_BJ = _image_drive(state, self._silenced(flat(batch.inputs), state.rng))
             logits_BC = self._neutral_logits(state, image_BJ.detach())
             wrong_B = _draw_wrong(logits_BC.detach(), batch.labels, state.rng)
@@ -148,8 +148,7 @@ def start(
     learner: "ForwardForward | ForwardForwardUnsupervised", problem: Problem, n_inputs: int, seed: int
 ) -> LearnerState:
     """Layers on so many inputs, and a softmax that reads them, drawn from the seed. ValueError if there is no layer."""
-    if not learner.hidden:
-        raise ValueError(f"{type(learner).__name__}.hidden is empty; give at least one layer, as in (500, 500)")
+    check_filled(learner, "hidden")
     rng = torch.Generator().manual_seed(seed)
     layers = {}
     for k, (n_pre, n_post) in enumerate(pairwise((n_inputs, *learner.hidden)), 1):

@@ -28,11 +28,20 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import batch_norm, conv2d, cross_entropy, linear
+from torch.nn.functional import conv2d, cross_entropy, linear
 
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, descend, standardised
-from neuro.learners.layers import Layer, pooled, shape_out, synaptic_events, uniform
+from neuro.learners.layers import (
+    Layer,
+    check_filled,
+    check_images,
+    normalised,
+    pooled,
+    shape_out,
+    synaptic_events,
+    uniform,
+)
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -112,10 +121,11 @@ class ForwardForwardCNN:
             groups = self._groups(k, problem)
             below = activities[-1].detach()
             driven = conv2d(below, weights[f"layer_{k}"], weights[f"bias_{k}"], layer.stride, 1, 1, groups)
-            mean, variance = state.memory[f"mean_{k}"], state.memory[f"variance_{k}"]
+            moments = state.memory[f"mean_{k}"], state.memory[f"variance_{k}"]
             y = torch.relu(pooled(layer, driven))  # the same as pooling after relu, and cheaper
-            scale, shift = weights[f"scale_{k}"], weights[f"shift_{k}"]
-            activities.append(batch_norm(y, mean, variance, scale, shift, learning, self.momentum, eps=1e-4))
+            affine = weights[f"scale_{k}"], weights[f"shift_{k}"]
+            y = normalised(y, moments, *affine, is_learning=learning, momentum=self.momentum, floor=1e-4)
+            activities.append(y)
         return activities
 
     def _goodness(self, state: LearnerState, y: Tensor) -> Tensor:
@@ -127,8 +137,8 @@ class ForwardForwardCNN:
         return problem.n_classes if k % 2 == 0 else 1
 
     def _layers(self, problem: Problem) -> tuple[Layer, ...]:
-        if len(problem.shape) != 3:
-            raise ValueError(f"convolutions need images [channels, height, width]; samples have shape {problem.shape}")
+        check_filled(self, "channels")
+        check_images(problem.shape)
         layers, shape = [], problem.shape
         for k, n in enumerate(self.channels, 1):
             layers.append(Layer(shape, n * problem.n_classes, kernel=3, pool=2 if k % 2 == 0 else 1))

@@ -37,6 +37,7 @@ from neuro.connectors import Dense
 from neuro.events import Events, raster
 from neuro.learners.base import Batch, LearnerState, Problem, descend, n_given
 from neuro.learners.goodness import LOSSES, Objective, goodness, network_loss
+from neuro.learners.layers import check_filled
 from neuro.learners.surrogate import SURROGATES, spike_function
 from neuro.network import Network, Population, Projection, Source
 from neuro.neurons import lif_delta
@@ -65,8 +66,7 @@ class ForwardForwardSpiking:
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
         """Weights drawn from the seed, and the optimiser's state."""
-        if not self.hidden:
-            raise ValueError("ForwardForwardSpiking.hidden is empty; give at least one layer, as in (200, 200)")
+        check_filled(self, "hidden")
         rng = torch.Generator().manual_seed(seed)
         weights, names = {}, []
         for k in range(1, len(self.hidden) + 1):

@@ -40,7 +40,7 @@ from neuro.learners.goodness import (
     run_layers,
     softmax_logits,
 )
-from neuro.learners.layers import PRECISIONS
+from neuro.learners.layers import PRECISIONS, products_in
 from neuro.learners.negatives import hybrids
 from neuro.record import Counts
 from neuro.units import choice, param
@@ -77,7 +77,7 @@ class ForwardForwardUnsupervised:
         """Learn from one batch, in place; returns its losses."""
         image_BI = flat(batch.inputs)
         hybrid_BI = hybrids(image_BI.reshape(-1, *state.problem.shape), self.blurs, state.rng).flatten(1)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with products_in(self.precision):
             activities = self._run(state, torch.stack([image_BI, hybrid_BI]))
             logits_BC = softmax_logits(state.weights, [a_PBJ[0] for a_PBJ in activities])
         loss = network_loss(self.objective(), activities, state.memory)

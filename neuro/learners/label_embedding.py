@@ -11,6 +11,8 @@ Deviations: prototypes are taken from the first batch (paper: from the training 
 other samples before it starts.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -40,10 +42,12 @@ def embedding(state: LearnerState) -> Tensor:
     return state.memory["embedding"] if "embedding" in state.memory else state.weights["output.embedding"]
 
 
+@torch.no_grad()
 def set_prototypes(kind: str, state: LearnerState, batch: Batch) -> None:
     """Put the most central sample of each class of the first batch into an embedding of prototypes.
 
-    Of other kinds, and after the first batch, nothing is done. ValueError where a class has no sample.
+    The output's map W_out starts from it, where there is one. Of other kinds, and after the first batch, nothing is
+    done. ValueError where a class has no sample.
     """
     if kind != "prototype" or int(state.memory["seen"]):
         return
@@ -52,5 +56,7 @@ def set_prototypes(kind: str, state: LearnerState, batch: Batch) -> None:
         own_BI = inputs_BI[batch.labels == c]
         if not len(own_BI):
             raise ValueError(f"the first batch has no sample of class {c} to take as prototype; enlarge batch_size")
-        with torch.no_grad():
-            embedding_CN[c] = own_BI[torch.cdist(own_BI, own_BI).median(1).values.argmin()]
+        to_others_BB = torch.cdist(own_BI, own_BI).fill_diagonal_(math.nan)
+        embedding_CN[c] = own_BI[to_others_BB.nanmedian(1).values.argmin()]
+    if "output.map" in state.weights:
+        state.weights["output.map"].copy_(embedding_CN)

@@ -6,7 +6,7 @@ Axes: B sample, I input, J output of a layer; images are [B, channel, height, wi
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,8 +45,8 @@ def stack(
     ValueError if the samples are no images, or smaller than the convolutions need.
     """
     shape, layers = problem.shape, []
-    if conv and len(shape) != 3:
-        raise ValueError(f"convolutions need images, and samples have the shape {shape}; leave conv empty")
+    if conv:
+        check_images(shape)
     for channels in conv:
         # One pixel needs no stride, with which torch 2.13's bfloat16 weight gradient is not a number.
         is_pixel = shape[1:] == (1, 1)
@@ -61,6 +61,22 @@ def stack(
         layers.append(Layer((math.prod(shape),), units))
         shape = (units,)
     return tuple(layers)
+
+
+def check_images(shape: tuple[int, ...]) -> None:
+    """ValueError if samples of a shape are no images."""
+    if len(shape) != 3:
+        raise ValueError(
+            f"convolutions need images [channels, height, width], and samples have the shape {shape}; choose a task of"
+            " images, or a network without convolutions"
+        )
+
+
+def check_filled(learner: Any, field: str) -> None:
+    """ValueError if a field of a learner that gives one number for each layer is empty."""
+    if not getattr(learner, field):
+        name, example = type(learner).__name__, getattr(type(learner)(), field)
+        raise ValueError(f"{name}.{field} is empty; give at least one layer, as in {example}")
 
 
 def shape_out(layer: Layer) -> tuple[int, ...]:
@@ -93,6 +109,31 @@ def drive(layer: Layer, activity: Tensor, weight: Tensor, bias: Tensor | None = 
         return functional.linear(activity.flatten(1), weight, bias)
     images = activity.reshape(len(activity), *layer.shape_in)
     return functional.conv2d(images, weight, bias, layer.stride, layer.kernel // 2)
+
+
+def products_in(precision: str) -> torch.autocast:
+    """A context in which the factors of matrix products are rounded to one of PRECISIONS."""
+    return torch.autocast("cpu", PRECISIONS[precision], enabled=precision != "float32")
+
+
+def normalised(
+    activity: Tensor,
+    moments: tuple[Tensor, Tensor],
+    gain: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    is_learning: bool,
+    momentum: float = 0.1,
+    floor: float = 1e-5,
+) -> Tensor:
+    """Batch normalisation (ioffe2015) over all axes but the second.
+
+    moments: running means and variances, which learning updates, with a weight of momentum for the batch's own, and
+    which stand in for them otherwise, and where there is one value a channel, which has no variance. floor: is added
+    to variances.
+    """
+    is_learning = is_learning and activity.numel() > activity.shape[1]
+    return functional.batch_norm(activity, *moments, gain, bias, is_learning, momentum, floor)
 
 
 def pooled(layer: Layer, activity: Tensor) -> Tensor:

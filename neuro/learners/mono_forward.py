@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy, linear
 
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, descend, standardised
-from neuro.learners.layers import uniform
+from neuro.learners.layers import check_filled, uniform
 from neuro.record import Counts
 from neuro.units import choice, param
 
@@ -47,8 +47,7 @@ class MonoForward:
 
     def init(self, problem: Problem, seed: int) -> LearnerState:
         """Weights drawn from the seed, and the optimiser's state."""
-        if not self.hidden:
-            raise ValueError("MonoForward.hidden is empty; give at least one layer, as in (1000, 1000)")
+        check_filled(self, "hidden")
         rng = torch.Generator().manual_seed(seed)
         weights, layers, n_pre = {}, [], problem.n_inputs
         for k, n_post in enumerate(self.hidden, 1):
@@ -64,8 +63,9 @@ class MonoForward:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns the sum of the layers' losses and the last one."""
-        scores = self._scores(state, self._activities(state, batch.inputs))
-        losses = torch.stack([cross_entropy(scores_BC, batch.labels) for scores_BC in scores])
+        activities = self._activities(state, batch.inputs)
+        layers = range(1, len(activities))
+        losses = torch.stack([cross_entropy(_scores(state, activities, k), batch.labels) for k in layers])
         descend(state, losses.sum(), len(batch.labels))  # of terms that share no weight
         return {"loss": losses.sum().item(), "last_loss": losses[-1].item()}
 
@@ -73,15 +73,13 @@ class MonoForward:
     def predict(self, state: LearnerState, inputs: Tensor | Events) -> Tensor:
         """Scores [B, C]; the work done is added to state.counts."""
         activities = self._activities(state, inputs)
-        scores = self._scores(state, activities)
-        is_read = [self.prediction == "sum"] * (len(scores) - 1) + [True]
+        n_layers = len(self.hidden)
+        read = range(1 if self.prediction == "sum" else n_layers, n_layers + 1)
         n_active = [int(a_BJ.count_nonzero()) for a_BJ in activities]
         passed_on = sum(n * fan_out for n, fan_out in zip(n_active[:-1], self.hidden, strict=True))
-        read = sum(
-            n * state.problem.n_classes for n, is_counted in zip(n_active[1:], is_read, strict=True) if is_counted
-        )
-        state.counts += Counts(synaptic_events=passed_on + read)
-        return torch.stack(scores).sum(0) if self.prediction == "sum" else scores[-1]
+        n_read = sum(n_active[k] for k in read) * state.problem.n_classes
+        state.counts += Counts(synaptic_events=passed_on + n_read)
+        return torch.stack([_scores(state, activities, k) for k in read]).sum(0)
 
     def _activities(self, state: LearnerState, inputs: Tensor | Events) -> list[Tensor]:
         """Activities a_0 (the standardised input) to a_L. No gradient passes from one layer to the one below."""
@@ -92,6 +90,7 @@ class MonoForward:
             activities.append(torch.relu(linear(below_BJ, state.weights[f"layer_{k}"], state.weights[f"bias_{k}"])))
         return activities
 
-    def _scores(self, state: LearnerState, activities: list[Tensor]) -> list[Tensor]:
-        """The local scores G_k of every layer, lowest first."""
-        return [linear(a_BJ, state.weights[f"projection_{k}"]) for k, a_BJ in enumerate(activities[1:], 1)]
+
+def _scores(state: LearnerState, activities: list[Tensor], k: int) -> Tensor:
+    """G_k [B, C], the scores that layer k projects."""
+    return linear(activities[k], state.weights[f"projection_{k}"])

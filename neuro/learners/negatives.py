@@ -3,7 +3,7 @@
     n       random bits on a grid that exceeds the image by `blurs` pixels on each side
     n       <- n blurred `blurs` times with [1/4, 1/2, 1/4] along both axes
     mask    m = [n > 1/2]
-    hybrid  m x + (1 - m) x'        x, x': two different images
+    hybrid  m x + (1 - m) x'        x, x': two images of a batch, the same where it has but one
 
 Locally a hybrid looks like an image; only correlations over longer ranges than the mask's give it away.
 K blurs are one convolution with the binomial distribution of 2 K throws of a coin: at a distance of d

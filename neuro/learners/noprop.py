@@ -34,9 +34,9 @@ from torch.nn.functional import cross_entropy, linear
 from neuro.events import Events
 from neuro.learners import label_embedding
 from neuro.learners.base import Batch, LearnerState, Problem, anneal, flat
-from neuro.learners.denoising_block import Block, Run, as_images, generator, learning_images, part, start_blocks
+from neuro.learners.denoising_block import Block, Run, as_images, generator, part, start_blocks
 from neuro.learners.label_embedding import embedding
-from neuro.learners.layers import PRECISIONS
+from neuro.learners.layers import PRECISIONS, products_in
 from neuro.learners.noise_schedule import cosine, noised, posterior, snr
 from neuro.learners.parallel_blocks import ParallelState, learn_in_processes
 from neuro.record import Counts
@@ -60,7 +60,6 @@ class NoProp:
     eta: float = param("1", "weight of the blocks' losses", default=0.1, above=0)
     lr: float = param("1", "learning rate at the start (AdamW)", default=1e-3, above=0, search=(1e-4, 1e-2))
     weight_decay: float = param("1", "decay of the weights, in units of lr", default=1e-3, minimum=0)
-    shift: int = param("px", "largest random shift of training images; the paper has none", default=0, minimum=0)
     draws: int = param("1", "answers that are averaged; the paper has one", default=1, minimum=1)
     precision: str = choice("numbers in the matrix products of learning", PRECISIONS, default="float32")
     processes: int = param("1", "processes that share the blocks", default=1, minimum=1)
@@ -96,7 +95,7 @@ class NoProp:
     def learn(self, state: LearnerState, batch: Batch, parts: Sequence[int]) -> Tensor:
         """Let some parts (blocks 1 to T, and T + 1, the output) learn from one batch; returns their losses."""
         step = int(state.memory["seen"])
-        images = learning_images(state, batch, self.shift)
+        images = as_images(state.problem, flat(batch.inputs))
         anneal(state, len(batch.labels))
         losses_T = torch.zeros(self.blocks + 1)
         for t in range(1, self.blocks + 1):  # the output learns once after each block, as published
@@ -118,7 +117,7 @@ class NoProp:
         abar_T = cosine(self.blocks)
         z_BN = noised(u_BN, abar_T[t - 1].float(), torch.randn(u_BN.shape, generator=rng))
         run = block_run(self, state, t, rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with products_in(self.precision):
             scores_BC = run.scores(run.features(images), z_BN)
         error_BN = scores_BC.softmax(1) @ embedding(state) - u_BN
         gained = float(snr(abar_T[t]) - snr(abar_T[t - 1]))
@@ -131,28 +130,34 @@ class NoProp:
         return answer(self, state, as_images(state.problem, flat(inputs)))
 
 
-def answer(
-    learner: "NoProp | NoPropBackprop", state: LearnerState, images: Tensor, *, learning: bool = False
-) -> Tensor:
-    """Probabilities [B, C]; the work done is added to state.counts, unless the chain is learning as a whole."""
+def answer(learner: "NoProp | NoPropBackprop", state: LearnerState, images: Tensor) -> Tensor:
+    """Probabilities [B, C]; the work done is added to state.counts."""
+    z_BN = run_chain(learner, state, images, is_learning=False)
+    state.counts += Counts(synaptic_events=int(z_BN.count_nonzero()) * state.problem.n_classes)
+    return outputs(state, z_BN).softmax(1).reshape(learner.draws, len(images), -1).mean(0)
+
+
+def run_chain(learner: "NoProp | NoPropBackprop", state: LearnerState, images: Tensor, *, is_learning: bool) -> Tensor:
+    """z_T [draws * B, N] of all blocks, one after the other; their work is added to state.counts.
+
+    is_learning: one draw, with a noise for each sample, dropout, the batch's own moments, and no count.
+    """
     abar_T = cosine(learner.blocks)
-    n_draws = 1 if learning else learner.draws
+    n_draws = 1 if is_learning else learner.draws
     shape = (n_draws, len(images), embedding(state).shape[1])
-    rng = generator(state, "answer", int(state.memory["seen"]) if learning else 0)
-    noise_TRBN = torch.randn(learner.blocks + 1, n_draws, len(images) if learning else 1, shape[2], generator=rng)
+    rng = generator(state, "answer", int(state.memory["seen"]) if is_learning else 0)
+    noise_TRBN = torch.randn(learner.blocks + 1, n_draws, len(images) if is_learning else 1, shape[2], generator=rng)
     z_BN = noise_TRBN[0].expand(shape).flatten(0, 1)
     for t in range(1, learner.blocks + 1):
-        run = block_run(learner, state, t, rng if learning else None)
-        with torch.autocast("cpu", torch.bfloat16, enabled=learning and learner.precision == "bfloat16"):
+        run = block_run(learner, state, t, rng if is_learning else None)
+        with products_in(learner.precision if is_learning else "float32"):
             scores_BC = run.scores(run.features(images).repeat(n_draws, 1), z_BN)
         a, b, c = (float(number) for number in posterior(abar_T[t - 1], abar_T[t]))
         v_BN = scores_BC.softmax(1) @ embedding(state)
         z_BN = a * v_BN + b * z_BN + c**0.5 * noise_TRBN[t].expand(shape).flatten(0, 1)
-        if not learning:
+        if not is_learning:
             state.counts += Counts(synaptic_events=run.take_events())
-    if not learning:
-        state.counts += Counts(synaptic_events=int(z_BN.count_nonzero()) * state.problem.n_classes)
-    return outputs(state, z_BN).softmax(1).reshape(n_draws, len(images), -1).mean(0)
+    return z_BN
 
 
 def adamw(learner: "NoProp | NoPropBackprop", weights: Iterable[Tensor]) -> torch.optim.Optimizer:

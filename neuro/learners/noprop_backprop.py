@@ -15,14 +15,14 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import nll_loss
+from torch.nn.functional import cross_entropy
 
 from neuro.events import Events
 from neuro.learners import label_embedding
 from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
-from neuro.learners.denoising_block import as_images, learning_images
+from neuro.learners.denoising_block import as_images
 from neuro.learners.layers import PRECISIONS
-from neuro.learners.noprop import adamw, answer, start_chain
+from neuro.learners.noprop import adamw, answer, outputs, run_chain, start_chain
 from neuro.units import choice, param
 
 
@@ -39,7 +39,6 @@ class NoPropBackprop:
     embedding_size: int = param("1", "components of a learned embedding", default=20, minimum=1)
     lr: float = param("1", "learning rate at the start (AdamW)", default=1e-3, above=0, search=(1e-4, 1e-2))
     weight_decay: float = param("1", "decay of the weights, in units of lr", default=1e-3, minimum=0)
-    shift: int = param("px", "largest random shift of training images; the paper has none", default=0, minimum=0)
     draws: int = param("1", "answers that are averaged; the paper has one", default=1, minimum=1)
     precision: str = choice("numbers in the matrix products of learning", PRECISIONS, default="float32")
     batch_size: int = param("samples", "samples of one update", default=128, minimum=1)
@@ -56,9 +55,9 @@ class NoPropBackprop:
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
         label_embedding.set_prototypes(self.embedding, state, batch)
-        images = learning_images(state, batch, self.shift)
-        probabilities_BC = answer(self, state, images, learning=True)
-        loss = nll_loss(probabilities_BC.log(), batch.labels)
+        images = as_images(state.problem, flat(batch.inputs))
+        z_BN = run_chain(self, state, images, is_learning=True)
+        loss = cross_entropy(outputs(state, z_BN), batch.labels)
         descend(state, loss, len(batch.labels))
         return {"loss": loss.item()}
 

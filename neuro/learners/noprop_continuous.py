@@ -35,9 +35,9 @@ from torch.nn.functional import cross_entropy
 from neuro.events import Events
 from neuro.learners import label_embedding, noise_schedule
 from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
-from neuro.learners.denoising_block import Block, Run, as_images, generator, learning_images, named, part, start_blocks
+from neuro.learners.denoising_block import Block, Run, as_images, generator, named, part, start_blocks
 from neuro.learners.label_embedding import embedding
-from neuro.learners.layers import PRECISIONS
+from neuro.learners.layers import PRECISIONS, products_in
 from neuro.learners.noise_schedule import noised
 from neuro.learners.noprop import outputs
 from neuro.record import Counts
@@ -59,7 +59,6 @@ class NoPropCT:
     eta: float = param("1", "weight of the denoising loss", default=1.0, above=0)
     lr: float = param("1", "learning rate at the start (Adam)", default=3e-4, above=0, search=(1e-4, 1e-2))
     weight_decay: float = param("1", "decay of the weights, added to the gradient", default=1e-3, minimum=0)
-    shift: int = param("px", "largest random shift of training images; the paper has none", default=0, minimum=0)
     steps: int = param("1", "steps of an answer, S", default=50, minimum=1)
     draws: int = param("1", "answers that are averaged; the paper has one", default=1, minimum=1)
     precision: str = choice("numbers in the matrix products of learning", PRECISIONS, default="float32")
@@ -126,7 +125,6 @@ class NoPropFM:
     embedding_size: int = param("1", "components of a learned embedding", default=20, minimum=1)
     lr: float = param("1", "learning rate at the start (Adam)", default=1e-3, above=0, search=(1e-4, 1e-2))
     weight_decay: float = param("1", "decay of the weights, added to the gradient", default=1e-3, minimum=0)
-    shift: int = param("px", "largest random shift of training images; the paper has none", default=0, minimum=0)
     steps: int = param("1", "steps of an answer, S", default=50, minimum=1)
     draws: int = param("1", "answers that are averaged; the paper has one", default=1, minimum=1)
     precision: str = choice("numbers in the matrix products of learning", PRECISIONS, default="float32")
@@ -184,7 +182,7 @@ def _with_adam(learner: NoPropCT | NoPropFM, state: LearnerState) -> LearnerStat
 def _targets(learner: NoPropCT | NoPropFM, state: LearnerState, batch: Batch) -> tuple[Tensor, Tensor]:
     """The images of a batch, and the embeddings of its labels."""
     label_embedding.set_prototypes(learner.embedding, state, batch)
-    return learning_images(state, batch, learner.shift), embedding(state)[batch.labels]
+    return as_images(state.problem, flat(batch.inputs)), embedding(state)[batch.labels]
 
 
 def _run(learner: NoPropCT | NoPropFM, state: LearnerState, rng: torch.Generator | None = None) -> Run:
@@ -201,7 +199,7 @@ def _learning_scores(
     rng: torch.Generator,
 ) -> Tensor:
     run = _run(learner, state, rng)
-    with torch.autocast("cpu", torch.bfloat16, enabled=learner.precision == "bfloat16"):
+    with products_in(learner.precision):
         return run.scores(run.features(images), z_BN, times_B)
 
 

@@ -2,7 +2,7 @@
 
 1. The numbers of all blocks (weights, running means, the optimisers' traces) are moved into one piece of memory
    that all processes see. Each process learns its own blocks there; nobody else writes to them.
-2. A batch is sent to every process. One may run up to AHEAD batches ahead of another.
+2. A batch is sent to every process. One may run about AHEAD batches ahead of another.
 3. Whoever reads the weights, the memory or the optimisers of a ParallelState first waits until all batches
    have been learned. So a checkpoint or an evaluation needs no care, and results do not depend on timing.
 
@@ -25,7 +25,7 @@ from torch import Tensor, multiprocessing
 
 from neuro.learners.base import Batch, LearnerState, Problem, flat
 
-AHEAD = 8  # batches that wait in a process
+AHEAD = 8  # batches that wait in a process; one or two more are on their way
 LINE = 16  # numbers; every tensor starts at a multiple, as those that torch allocates do
 LEARNED = ("weights", "memory", "optimisers")  # fields that other processes change
 

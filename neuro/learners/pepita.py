@@ -3,7 +3,7 @@
     first pass     h_0 = x,           h_k = relu(W_k h_{k-1}),   k = 1 .. L-1,   h_L = softmax(W_L h_{L-1})
     error          e = h_L - label
     second pass    g_0 = x + F e,     g_k as h_k, with the same weights and the same dropout masks
-    hidden         dW_k = (h_k - g_k) g_{k-1}^T,   k < L
+    hidden         dW_k = m_k (h_k - g_k) g_{k-1}^T,   k < L;   m_k: the layer's mask, 1 without dropout
     output         dW_L = (g_L - label) g_{L-1}^T
     update         momentum, then W_k <- W_k - rate dW_k, averaged over the batch
 
@@ -12,7 +12,8 @@ F is fixed and random. No error travels backwards: a layer compares its own acti
 Axes: B sample, C class, I input or presynaptic unit, J unit of a layer.
 References: dellaferrera2022 (method; numbers of main.py in GiorgiaD/PEPITA), loshchilov2017 (cosine).
 Deviations: the rate falls with a cosine over the budget (paper: by 10 after 60 and 90 of its 100 passes). The
-output's error in dW_L is that of the second pass, as in the authors' code (paper, algorithm 1: the first's).
+output's error in dW_L is that of the second pass, and h_k - g_k, masked already, is masked once more, both as in the
+authors' code (paper, algorithm 1: the first's, and no m_k).
 """
 
 import math

@@ -86,7 +86,7 @@ class SparseBPTT(BPTT):
         labels, n = labels_B.numpy(), len(labels_B)
         learned = in_threads(lambda part: learn(net, given, labels, part), parts(n))
         layers = [np.sum([part.layers[k] for part in learned], axis=0) for k in range(len(net.weights))]
-        found = [torch.from_numpy(gradient_IJ.T / n).contiguous() for gradient_IJ in layers]
+        found = [torch.from_numpy(gradient_IJ.T / n) for gradient_IJ in layers]
         if isinstance(inputs, Tensor):  # `learn` left the errors of the drive in its place
             found[0] = torch.from_numpy(given.drive_BJ).T @ inputs.to(found[0]) / n
         found.append(torch.from_numpy(np.sum([part.readout_CJ for part in learned], axis=0) / n))

@@ -33,7 +33,17 @@ from neuro.event_frames import count_frames
 from neuro.events import Events
 from neuro.learners.base import Batch, LearnerState, Problem, descend, flat
 from neuro.learners.counter_current_cnn import DOWN
-from neuro.learners.layers import PRECISIONS, Layer, drive, pooled, stack, synaptic_events, uniform, weight_shape
+from neuro.learners.layers import (
+    PRECISIONS,
+    Layer,
+    drive,
+    pooled,
+    products_in,
+    stack,
+    synaptic_events,
+    uniform,
+    weight_shape,
+)
 from neuro.learners.spiking_layers import SpikingNetwork, spikes
 from neuro.learners.surrogate import SURROGATES
 from neuro.record import Counts
@@ -82,7 +92,7 @@ class SpikingCNN:
 
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:
         """Learn from one batch, in place; returns its loss."""
-        with torch.autocast("cpu", PRECISIONS[self.precision], enabled=self.precision != "float32"):
+        with products_in(self.precision):
             scores_BC = self._run(state, batch.inputs).scores_BC
         loss = cross_entropy(scores_BC, batch.labels)
         descend(state, loss, len(batch.labels))

@@ -57,6 +57,21 @@ def test_direct_feedback_of_the_readout_is_backpropagation_below_it(network):
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(1, 8, 8), (4, 4, 4)])
+@pytest.mark.parametrize("cls", [FeedbackAlignment, DirectFeedbackAlignment])
+def test_the_first_step_of_adam_has_the_rate_as_its_size_and_leads_down_the_gradient(cls, shape):
+    """m / sqrt(v) is the gradient's sign, whatever the order in which kernels and their gradients lie in memory."""
+    learner = cls(conv=(6, 5), hidden=())
+    state = learner.init(TASK.problem._replace(shape=shape), 0)
+    before = {name: weight.detach().clone() for name, weight in state.weights.items()}
+    found, _ = gradients(learner, state, batch())
+    learner.update(state, batch())
+    for name, gradient in found.items():
+        is_clear = gradient.abs() > 1e-4  # Adam adds 1e-8 to sqrt(v)
+        step = (state.weights[name].detach() - before[name])[is_clear]
+        torch.testing.assert_close(step, -learner.lr * gradient[is_clear].sign(), rtol=1e-2, atol=0)
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("cls", [FeedbackAlignment, DirectFeedbackAlignment])
 def test_learning_turns_the_update_towards_the_gradient(cls, activation):

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pytest
 import torch
 
 from neuro.encode import latency
@@ -105,8 +104,3 @@ def test_it_learns_from_events():
     losses = [learner.update(state, events)["loss"] for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
     assert learner.predict(state, events.inputs).shape == (60, 10)
-
-
-def test_no_layers_are_refused():
-    with pytest.raises(ValueError, match="hidden is empty"):
-        dataclasses.replace(SMALL, hidden=()).init(TASK.problem, 0)

@@ -5,8 +5,12 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
+from neuro.learners import LEARNERS
+from neuro.learners.cascaded_forward import CascadedForward
 from neuro.learners.counter_current_cnn import CounterCurrentCNN
-from neuro.learners.layers import Layer, drive, pooled, shape_out, stack, synaptic_events, weight_shape
+from neuro.learners.forward_forward_cnn import ForwardForwardCNN
+from neuro.learners.layers import Layer, drive, normalised, pooled, shape_out, stack, synaptic_events, weight_shape
+from neuro.learners.noprop import NoProp
 from tasks import digits
 
 TASK = digits.load()
@@ -46,8 +50,47 @@ def test_the_work_of_a_dense_layer_is_a_product_for_each_active_input():
 def test_images_that_vanish_and_samples_that_are_no_images_are_refused():
     with pytest.raises(ValueError, match="too small for 4 convolutions"):
         stack(TASK.problem, (4, 4, 4, 4), ())
-    with pytest.raises(ValueError, match="leave conv empty"):
+    with pytest.raises(ValueError, match="need images"):
         stack(TASK.problem._replace(shape=(64,)), (4,), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("cascaded-forward", "conv"),
+        ("counter-current", "hidden"),
+        ("forward-forward", "hidden"),
+        ("forward-forward-unsupervised", "hidden"),
+        ("forward-forward-spiking", "hidden"),
+        ("forward-forward-cnn", "channels"),
+        ("mono-forward", "hidden"),
+    ],
+)
+def test_no_layers_are_refused_with_an_example(name, field):
+    learner = LEARNERS[name](**{field: ()})
+    with pytest.raises(ValueError, match=rf"{field} is empty; give at least one layer, as in \("):
+        learner.init(TASK.problem, 0)
+
+
+def test_one_value_a_channel_has_no_variance_and_is_normalised_by_the_running_moments():
+    moments = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([4.0, 1.0, 9.0])
+    alone = normalised(torch.zeros(1, 3, 1, 1), moments, is_learning=True, floor=0.0)
+    torch.testing.assert_close(alone.flatten(), torch.tensor([-0.5, -2.0, -1.0]))
+    assert moments[0].tolist() == [1, 2, 3] and moments[1].tolist() == [4, 1, 9]
+    together = normalised(torch.tensor([[0.0], [2.0]]), (moments[0][:1], moments[1][:1]), is_learning=True, floor=1e-9)
+    assert (
+        together.flatten().tolist() == pytest.approx([-1.0, 1.0]) and moments[0][0] == 1.0
+    )  # the mean of both is 1, too
+    assert moments[1][0] == pytest.approx(0.9 * 4.0 + 0.1 * 2.0)  # the running variance is of n - 1
+
+
+@pytest.mark.parametrize(
+    "learner", [CascadedForward(conv=(4, 4, 4)), ForwardForwardCNN(channels=(1,) * 6), NoProp(blocks=1, conv=(4,))]
+)
+def test_a_last_batch_of_one_sample_can_be_learned(learner):
+    """Three poolings leave one pixel of the digits."""
+    losses = learner.update(learner.init(TASK.problem, 0), TASK.train.batch(np.arange(1)))
+    assert all(np.isfinite(loss) for loss in losses.values())
 
 
 def test_learning_in_bfloat16_repeats_bit_for_bit_down_to_single_pixels():

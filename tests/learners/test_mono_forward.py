@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import pytest
 import torch
 
 from neuro.learners.base import Batch
@@ -76,8 +75,3 @@ def test_synaptic_events_equal_a_hand_count():
     learner.predict(state, torch.tensor([[1.0, 0.0]]))
     # one input to 4 units; 2 units active (1 and 3): to 3 units and 2 classes; 1 unit active: to 2 classes
     assert state.counts.synaptic_events == 4 + 2 * (3 + 2) + 1 * 2
-
-
-def test_no_hidden_layer_is_refused():
-    with pytest.raises(ValueError, match="hidden is empty"):
-        MonoForward(hidden=()).init(TASK.problem, 0)

@@ -12,7 +12,8 @@ from torch.nn.functional import conv2d, max_pool2d
 
 from neuro.audit import audit
 from neuro.learners.base import Batch, from_tensors, to_tensors
-from neuro.learners.denoising_block import Block, Run, as_images, draw, shifted
+from neuro.learners.denoising_block import Block, Run, as_images, draw
+from neuro.learners.label_embedding import set_prototypes
 from neuro.learners.noise_schedule import cosine, level, snr
 from neuro.learners.noise_schedule import learned as learned_schedule
 from neuro.learners.noprop import NoProp
@@ -23,6 +24,7 @@ from tasks.base import stream
 
 TASK = digits.load()
 SMALL = NoProp(blocks=3, conv=(4, 8), width=16, joined=(16,))
+BACKPROP = NoPropBackprop(blocks=3, conv=(4, 8), width=16, joined=(16,))
 BATCH: Any = TASK.train.batch(np.arange(64))
 
 
@@ -56,8 +58,7 @@ def test_a_block_learns_the_same_alone_as_among_others():
 def test_no_error_leaves_a_block():
     """Within a block the error runs through its layers, which `uses` admits; between blocks none runs."""
     assert audit(SMALL, TASK.problem, BATCH).crossing == "within blocks"
-    backprop = NoPropBackprop(blocks=3, conv=(4, 8), width=16, joined=(16,))
-    assert audit(backprop, TASK.problem, BATCH).crossing == "yes"
+    assert audit(BACKPROP, TASK.problem, BATCH).crossing == "yes"
 
 
 @pytest.mark.parametrize("n_blocks", [1, 3])
@@ -113,15 +114,6 @@ def test_draws_differ_and_average():
     torch.testing.assert_close(many.sum(1), torch.ones(64))
 
 
-def test_shifts_move_pixels_and_bring_in_zeros():
-    problem = TASK.problem._replace(shape=(1, 3, 3), n_inputs=9)
-    rows_BI = torch.eye(9)[4].repeat(200, 1)  # one bright pixel in the middle
-    moved = shifted(problem, rows_BI, 1, torch.Generator().manual_seed(0))
-    assert torch.all(moved.sum(1) == 1) and torch.all(moved.sum(0) > 0)
-    moved = shifted(problem, torch.ones(200, 9), 2, torch.Generator().manual_seed(0))
-    assert set(moved.sum(1).tolist()) <= {float(h * w) for h in (1, 2, 3) for w in (1, 2, 3)}
-
-
 def test_a_batch_of_spread_times_holds_the_integral_of_the_loss_s_weight():
     """SNR'(t) rises by three orders of magnitude; over t it is SNR(1) - SNR(0), from which 128 free times stray far."""
     rng = torch.Generator().manual_seed(0)
@@ -158,6 +150,33 @@ def test_prototypes_need_a_sample_of_each_class():
         learner.update(learner.init(TASK.problem, 0), one_class)
 
 
+def test_a_prototype_is_nearest_to_half_of_the_others_of_its_class():
+    """On a line at 0, 1, 10 and 14 the medians of the distances to the others are 10, 9, 9 and 13, and the first of the
+    smallest wins; with the distance to itself, 0, the one at 0 would. Of two medians the lower counts."""
+    problem = TASK.problem._replace(n_inputs=1, n_classes=3, shape=(1,))
+    learner = NoProp(blocks=1, conv=(), width=4, joined=(), embedding="prototype")
+    state = learner.init(problem, 0)
+    inputs_BI = torch.tensor([[0.0], [1.0], [10.0], [14.0], [100.0], [103.0], [104.0], [20.0]])
+    set_prototypes("prototype", state, Batch(inputs_BI, torch.tensor([0, 0, 0, 0, 1, 1, 1, 2])))
+    assert state.weights["output.embedding"].flatten().tolist() == [1.0, 103.0, 20.0]
+    assert torch.equal(state.weights["output.map"], state.weights["output.embedding"])
+
+
+def test_a_sure_and_wrong_chain_has_a_finite_gradient():
+    """At scores 120 apart a probability of float32 is 0, and its logarithm infinite."""
+    state = BACKPROP.init(TASK.problem, 0)
+    with torch.no_grad():
+        state.weights["output.bias"][3] = 200.0
+    wrong = Batch(BATCH.inputs, torch.zeros_like(BATCH.labels))
+    assert 100 < BACKPROP.update(state, wrong)["loss"] < 300
+    assert all(torch.isfinite(weight).all() for weight in state.weights.values())
+
+
+def test_half_a_pair_of_waves_is_refused():
+    with pytest.raises(ValueError, match="n_time = 5.*even"):
+        NoPropFM(n_time=5).init(TASK.problem, 0)
+
+
 def test_bfloat16_learns_nearly_the_same():
     """One batch of a fresh block: 8 bits of mantissa leave about 1 % of a loss."""
     losses = []
@@ -176,7 +195,7 @@ def test_processes_that_share_an_embedding_are_refused():
 
 
 def test_two_processes_learn_the_same_bits_and_leave_nothing_behind():
-    parallel = dataclasses.replace(SMALL, processes=2, dropout=0.3, shift=1)
+    parallel = dataclasses.replace(SMALL, processes=2, dropout=0.3)
     serial = dataclasses.replace(parallel, processes=1)
     one, two = learned(serial, 6), learned(parallel, 6)
     expected, found = to_tensors(one), to_tensors(two)

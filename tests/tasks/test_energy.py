@@ -11,6 +11,7 @@ import torch
 from neuro.learners.backprop import Backprop
 from neuro.learners.base import LearnerState, to_tensors
 from neuro.learners.bptt import BPTT
+from neuro.learners.forward_forward_cnn import ForwardForwardCNN
 from neuro.learners.liquid_state_machine import LiquidStateMachine
 from neuro.learners.noprop import NoProp
 from neuro.learners.stdp_wta import STDPWinnerTakeAll
@@ -40,6 +41,14 @@ def test_training_of_a_convolution_by_hand():
     convolution, dense = n * 64 * 4 * 9, n * 4 * 16 * 10
     macs = energy.update_work(learner, learner.init(TASK.problem, 0), batch(n))[0]
     assert macs == 2 * convolution + 3 * dense  # no gradient for the image
+
+
+def test_groups_of_a_convolution_share_nothing():
+    """Of two convolutions, 8 x 8 pixels and 20 channels, the second has ten groups of two; no gradient is passed on."""
+    learner, n = ForwardForwardCNN(channels=(2, 2)), 6
+    macs = energy.update_work(learner, learner.init(TASK.problem, 0), batch(n))[0]
+    convolutions, softmax = n * 64 * 9 * 20 * (1 + 2), n * 20 * 16 * 10
+    assert macs == 2 * convolutions + 2 * softmax
 
 
 class DeltaRule:

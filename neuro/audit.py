@@ -21,7 +21,7 @@ updates (changes of each weight) are compared bit for bit. A layer is below anot
   feedback can run beside the forward pass.
 - kept over time: the peak of bytes alive in one update grows, from n_steps to twice as many (of half the length, where
   more of the same change nothing), by at least half a float32 for each added step, sample and unit below the top. "no
-  time": neither changes anything.
+  time": neither changes anything. A learner with a fixed number of steps keeps their length instead.
 - labels: other labels change the update of a layer ("at the layer"; "through the layers above", if an error crosses
   into every layer below the top for which this is so), of the top layer alone, or of weights that stand in no layer.
 
@@ -42,6 +42,7 @@ References: jaderberg2017 (locking).
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from neuro.audit_measures import (
     SCALE,
@@ -96,9 +97,7 @@ class Audit:
 
 def audit(learner: Learner, problem: Problem, batch: Batch, seed: int = 0) -> Audit:
     """Measure a learner on one batch (64 samples are enough). ValueError if its updates do not repeat."""
-    if getattr(learner, "precision", "float32") != "float32":
-        learner = dataclasses.replace(learner, precision="float32")  # type: ignore[type-var]
-    base = warmed_up(learner, problem, batch, seed)
+    base = warmed_up(_plain(learner, problem), problem, batch, seed)
     evidence: dict[str, float] = {}
     blocks = list(grouped(base.layers).values())
     is_in_blocks = len(blocks) < len(base.layers)
@@ -117,6 +116,15 @@ def audit(learner: Learner, problem: Problem, batch: Batch, seed: int = 0) -> Au
         kept_over_time = "not measured"  # a learner whose products are not seen may keep what is not seen either
     name = next((name for name, cls in LEARNERS.items() if cls is type(learner)), type(learner).__name__)
     return Audit(name, learner.uses, labels=labels, kept_over_time=kept_over_time, evidence=evidence, **found)
+
+
+def _plain(learner: Any, problem: Problem) -> Learner:
+    """The learner with float32 factors, and with steps as long as this problem's if it has as many of any problem."""
+    if getattr(learner, "precision", "float32") != "float32":
+        learner = dataclasses.replace(learner, precision="float32")
+    if getattr(learner, "step", None) == 0.0:
+        learner = dataclasses.replace(learner, step=learner.steps(problem)[1])
+    return learner
 
 
 def _between(base: Baseline, evidence: dict[str, float], changed: Sequence[int]) -> tuple[dict[str, str], set[int]]:

@@ -236,7 +236,8 @@ def notes(results: dict[str, Any]) -> list[str]:
         " samples each, none pruned; scored on the validation split on a seed of their own; the first trial has the"
         " learner's own settings (optuna's TPE sampler [akiba2019, bergstra2011])."
         if plan
-        else "Settings are each learner's own; none was tuned for this comparison.",
+        else "Settings are each learner's own, without tuning in this comparison; a learner's module says how its"
+        " defaults were chosen.",
         f"Times are of one training, threads: {results['rows'][0]['threads']}"
         + (f", up to {processes} trainings side by side on the same machine" if processes > 1 else "")
         + "; evaluations are left out. Peak memory: of training, above what the process held before, processes that a"

@@ -19,7 +19,7 @@ SMALL: dict[str, dict] = {  # learners whose defaults are made for larger images
     "counter-current-cnn": {"conv": (32, 32, 64, 64)},
     "delays": {"hidden": (50, 50), "longest": 10.0, "batch_size": 64},
     "stdp-wta": {"hidden": 100, "batch_size": 16},
-    "spiking-cnn": {"conv": (16, 32), "step": 5.0},
+    "spiking-cnn": {"conv": (16, 32)},
     "spiking-mlp": {"hidden": (100, 100)},
     "eventprop": {"hidden": (50,)},
     "lsm": {"shape": (5, 5, 4), "duration": 60.0, "p_input": 0.5, "weight": 3.0, "batch_size": 100},

@@ -37,7 +37,7 @@ def draw(run: Path) -> Figure:
             )
             ax.legend(loc="lower right")
         figure.suptitle(read_manifest(run)["name"], fontsize=9)
-        what = "Line: validation split; star: test split, read once, at the end. One seed. Time leaves evaluations out."
+        what = "Line: validation split; star: test split. One seed. Time leaves evaluations out."
         style.caption(figure, what, run)
     return figure
 
@@ -47,7 +47,7 @@ def rows(run: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     metrics = read_metrics(run)
     validation, test = ([row for row in metrics if row["split"] == split] for split in ("val", "test"))
     if not validation:
-        raise RunError(f"{run} holds no evaluation yet; train it further with `neuro train`")
+        raise RunError(f"{run} holds no evaluation yet; go on with `neuro resume {run}`")
     return validation, test
 
 

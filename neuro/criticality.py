@@ -36,12 +36,14 @@ def branching_factor(
     """The branching factor of one sample of a network of all neurons (see `spike_statistics.merge`).
 
     synapses: among these neurons. window: ms before and after a spike in which those of partners count. margin: ms at
-    both ends of the sample in which all spikes are left out. nan if no spike is left.
+    both ends of the sample in which all spikes are left out. A neuron that nobody sent to before counts as if one had.
+    nan if no spike is left.
     """
     n, n_steps = len(synapses.offsets) - 1, round(duration / dt)
     wide, edge = round(window / dt), round(margin / dt)
     spikes_TN = np.zeros((n_steps, n))
-    spikes_TN[bin_times(events.times, dt), events.units] = 1.0
+    step = bin_times(events.times, dt)
+    spikes_TN[step[step < n_steps], events.units[step < n_steps]] = 1.0
     spikes_TN[:edge] = spikes_TN[n_steps - edge :] = 0.0
     until_TN = np.concatenate([np.zeros((1, n)), np.cumsum(spikes_TN, axis=0)])  # before step t
     sources, targets = synapses.sources, synapses.targets
@@ -95,7 +97,7 @@ def multistep(activity_ST: NDArray, bin_ms: float, n_lags: int) -> Multistep:
 def activity(events: Events, duration: float, bin_ms: float) -> NDArray[np.int64]:
     """Spikes of all neurons in each bin of each sample, [S, T]."""
     n_bins = int(duration / bin_ms + 1e-6)
-    sample = np.repeat(np.arange(events.n_samples), np.diff(events.offsets))
+    sample = events.samples
     place = bin_times(events.times, bin_ms)
     kept = place < n_bins
     flat = np.bincount(sample[kept] * n_bins + place[kept], minlength=events.n_samples * n_bins)
@@ -146,12 +148,14 @@ def lyapunov(
     """Growth rate (1/ms) of the distance of two runs of one sample, and the distance [T] at each step.
 
     The distance is that between the spikes of all `size` neurons, each filtered with exp(-t / tau). The rate is the
-    slope of its logarithm from where the runs first differ to its largest value; 0 if they never differ.
+    slope of its logarithm from where the runs first differ to its largest value; 0 if they never differ, or differ most
+    where they first do: it tells how fast runs part, and not how fast they meet again.
     """
     n_steps = round(duration / dt)
     difference_TN = np.zeros((n_steps, size))
     for sign, events in ((1.0, reference), (-1.0, twin)):
-        np.add.at(difference_TN, (bin_times(events.times, dt), events.units), sign)
+        step = bin_times(events.times, dt)
+        np.add.at(difference_TN, (step[step < n_steps], events.units[step < n_steps]), sign)
     decay, state_N, distance_T = np.exp(-dt / tau), np.zeros(size), np.zeros(n_steps)
     for t in range(n_steps):
         state_N = decay * state_N + difference_TN[t]

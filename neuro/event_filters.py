@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from neuro.events import Events
+from neuro.events import Events, check_units
 
 NEIGHBOURS = {
     4: ((-1, 0), (0, -1), (0, 1), (1, 0)),
@@ -45,10 +45,7 @@ def without_bursts(events: Events, shape: tuple[int, int, int], t_ref: float) ->
 def _check(events: Events, shape: tuple[int, int, int], name: str, value: float) -> None:
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name} = {value} ms must be above 0")
-    if events.units.size and events.units.max() >= np.prod(shape):
-        raise ValueError(
-            f"unit {events.units.max()} lies outside a camera of {shape}, which has {np.prod(shape)} units"
-        )
+    check_units(events, int(np.prod(shape)), f"a camera of {shape}")
 
 
 def _arrays(events: Events) -> tuple[NDArray, NDArray, NDArray]:

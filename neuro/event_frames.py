@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro.events import Events, bin_times
+from neuro.events import Events, bin_times, check_units
 
 
 def count_frames(events: Events, shape: tuple[int, ...], n_frames: int, step: float) -> NDArray[np.float32]:
@@ -73,15 +73,13 @@ def time_surfaces(events: Events, shape: tuple[int, ...], times: Sequence[float]
 
 def _n_units(events: Events, shape: tuple[int, ...]) -> int:
     n_units = int(np.prod(shape))
-    if events.units.size and events.units.max() >= n_units:
-        raise ValueError(f"unit {events.units.max()} lies outside images of {shape}, which have {n_units} units")
+    check_units(events, n_units, f"images of {shape}")
     return n_units
 
 
 def _cells(events: Events, n_units: int, frames_E: NDArray) -> NDArray[np.int64]:
     """Where each event lies in a flat [K, B, N]."""
-    samples_E = np.repeat(np.arange(events.n_samples), np.diff(events.offsets))
-    return (frames_E * events.n_samples + samples_E) * n_units + events.units
+    return (frames_E * events.n_samples + events.samples) * n_units + events.units
 
 
 def _places(events: Events, n_frames: int, window: tuple[float, float] | None) -> NDArray[np.float64]:
@@ -93,6 +91,8 @@ def _places(events: Events, n_frames: int, window: tuple[float, float] | None) -
         firsts_B[some_B] = events.times[events.offsets[:-1][some_B]]
         lasts_B[some_B] = events.times[events.offsets[1:][some_B] - 1]
     else:
+        if not window[0] < window[1]:
+            raise ValueError(f"window = {window} ms does not end after it begins")
         firsts_B, lasts_B = (np.full(events.n_samples, each) for each in window)
     lengths_B = lasts_B - firsts_B
     since_E = events.times - np.repeat(firsts_B, counts_B)

@@ -26,6 +26,11 @@ class Events(NamedTuple):
     def n_samples(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """The sample of each entry."""
+        return np.repeat(np.arange(self.n_samples), np.diff(self.offsets))
+
     def sample(self, index: int) -> "Events":
         """The events of one sample, as a batch of one."""
         window = slice(self.offsets[index], self.offsets[index + 1])
@@ -96,14 +101,20 @@ def bin_times(times: NDArray, dt: float) -> NDArray[np.int64]:
 def raster(events: Events, n_units: int, n_steps: int, dt: float) -> tuple[NDArray[np.float32], int]:
     """Bin events. Returns spikes_TBN, 1 where at least one event fell into [t, t + dt), and the
     number of events dropped because they lay at or after n_steps * dt."""
-    if events.units.size and events.units.max() >= n_units:
-        raise ValueError(f"unit {events.units.max()} does not exist among {n_units} units (0 to {n_units - 1})")
+    check_units(events, n_units)
     spikes_TBN = np.zeros((n_steps, events.n_samples, n_units), np.float32)
-    samples = np.repeat(np.arange(events.n_samples), np.diff(events.offsets))
     step = bin_times(events.times, dt)
     kept = step < n_steps
-    spikes_TBN[step[kept], samples[kept], events.units[kept]] = 1.0
+    spikes_TBN[step[kept], events.samples[kept], events.units[kept]] = 1.0
     return spikes_TBN, int(np.count_nonzero(~kept))
+
+
+def check_units(events: Events, n_units: int, where: str = "") -> None:
+    """ValueError where an event comes from a unit that does not exist; compiled code would read beyond its arrays."""
+    for unit in (events.units.min(initial=0), events.units.max(initial=0)):
+        if not 0 <= unit < n_units:
+            of_where = f" of {where}" if where else ""
+            raise ValueError(f"unit {unit} does not exist among {n_units} units{of_where} (0 to {n_units - 1})")
 
 
 def from_raster(spikes_TBN: NDArray, dt: float) -> Events:

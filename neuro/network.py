@@ -76,6 +76,12 @@ class Synapses(NamedTuple):
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
 
+def all_to_all(w_JI: Any) -> Synapses:
+    """The synapses of a whole matrix."""
+    n_post, n_pre = w_JI.shape
+    return Synapses(np.arange(n_pre + 1) * n_post, np.tile(np.arange(n_post, dtype=np.int32), n_pre), w_JI.T.ravel())
+
+
 @dataclass(frozen=True)
 class Projection:
     """Synapses from one population to another.
@@ -133,8 +139,8 @@ class Network:
             raise ValueError(f"dt = {self.dt} ms must be finite and positive")
         names = [population.name for population in self.populations]
         for name in names:
-            if names.count(name) > 1 or not name or "->" in name or "." in name:
-                raise ValueError(f"population name {name!r} must be unique, not empty, without '->' or '.'")
+            if names.count(name) > 1 or not name or "->" in name or "." in name or "/" in name:
+                raise ValueError(f"population name {name!r} must be unique, not empty, without '->', '.' or '/'")
         for population in self.populations:
             _check_population(population, self.dt)
         projections = [projection.name for projection in self.projections]
@@ -148,6 +154,7 @@ class Network:
             ) > 1:
                 raise ValueError(f"population {drive.post!r} has two drives at one receptor; add their rates up")
             check(drive)
+            _check_scalars(drive)
             poisson.thresholds(drive.mean(self.dt))
         update_order(self)
 
@@ -191,6 +198,29 @@ def _check_population(population: Population, dt: float) -> None:
         raise ValueError(f"{where}: at most one spike a step of {dt} ms; give a rate of at most {1000.0 / dt:g} Hz")
     for t_ref in np.atleast_1d(getattr(population.model, "t_ref", 0.0)):
         steps(float(t_ref), dt, f"{where}: refractory period t_ref")
+    _check_reset(population.model, where)
+
+
+def _check_reset(model: Any, where: str) -> None:
+    """ValueError if a neuron would fire in each step of its refractory period, in which v is held at v_reset."""
+    if not {"t_ref", "v_reset", "v_th"} <= vars(model).keys():
+        return
+    t_ref, v_reset, v_th = (
+        np.asarray(getattr(value, "detach", lambda value=value: value)())
+        for value in (model.t_ref, model.v_reset, model.v_th)
+    )
+    if np.any((t_ref > 0) & (v_reset >= v_th)):
+        raise ValueError(
+            f"{where}: v_reset = {np.max(v_reset):g} mV is not below v_th = {np.min(v_th):g} mV, so that a refractory"
+            " neuron would fire in every step; lower v_reset, or give t_ref = 0"
+        )
+
+
+def _check_scalars(part: Any) -> None:
+    """ValueError if a rule, a short_term or a drive has an array for a parameter: they have one number for all."""
+    for name, value in vars(part).items():
+        if np.ndim(value):
+            raise ValueError(f"{type(part).__name__}.{name} has shape {np.shape(value)}; give one number")
 
 
 def _check_projection(projection: Projection, net: Network) -> None:
@@ -204,9 +234,14 @@ def _check_projection(projection: Projection, net: Network) -> None:
             raise ValueError(f"autapses=False, but {pre.name!r} and {post.name!r} share no neuron; leave it out")
         if projection.rule is not None:
             check(projection.rule)
+            _check_scalars(projection.rule)
+            for end, does in ((pre, "sends"), (post, "computes")):
+                if end.model.graded:
+                    raise ValueError(f"{end.name!r} {does} graded values, and a rule needs spikes; leave it out")
             interval_steps(projection.rule, net.dt)
         if projection.short_term is not None:
             check(projection.short_term)
+            _check_scalars(projection.short_term)
             if pre.model.graded:
                 raise ValueError(f"{pre.name!r} sends graded values, and short_term needs spikes; leave it out")
     except ValueError as error:

@@ -17,6 +17,7 @@ import os
 import platform
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -136,19 +137,26 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of a run folder; RunError where there is none, or it is damaged."""
     file = path / "manifest.json"
     if not path.is_dir():
-        raise RunError(
-            f"run folder {path} does not exist; name a folder that `neuro train` or `neuro simulate` printed"
-        )
+        what = "is a file" if path.exists() else "does not exist"
+        raise RunError(f"run folder {path} {what}; name a folder that `neuro train` or `neuro simulate` printed")
     if not file.exists():
         raise RunError(f"{path} is no run folder: it has no manifest.json; name one that has")
+    return read_json(file, ("name", "status", "configuration"), f"remove {path}, and start the run again")
+
+
+def read_json(file: Path, keys: tuple[str, ...], remedy: str) -> dict[str, Any]:
+    """What a JSON file holds under some keys and others; RunError with the remedy where it is damaged."""
     try:
-        return json.loads(file.read_text())
+        found = json.loads(file.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RunError(f"{file} is damaged ({error}); start the run again") from None
+        raise RunError(f"{file} is damaged ({error}); {remedy}") from None
+    if not isinstance(found, dict) or not set(keys) <= found.keys():
+        raise RunError(f"{file} is damaged (it lacks {', '.join(keys)}); {remedy}")
+    return found
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The evaluations of a run, in order. A last line that was cut off in the middle is left out."""
+    """The evaluations of a run, in order. Lines that were cut off in the middle are left out."""
     file = path / "metrics.jsonl"
     rows = []
     for line in file.read_text().splitlines() if file.exists() else []:
@@ -162,8 +170,11 @@ def read_record(path: Path) -> dict[str, np.ndarray]:
     file = path / "record.npz"
     if not file.exists():
         raise RunError(f"{path} holds no record.npz; its simulation did not finish, run it again")
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+        raise RunError(f"{file} is damaged ({error}); run the simulation again") from None
 
 
 def versions(*names: str) -> dict[str, str]:
@@ -215,6 +226,7 @@ def _commit() -> dict[str, Any]:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # it may lie in a folder of somebody else's repository
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return {}

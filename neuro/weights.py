@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neuro import memory
 from neuro.connectors import Dense, FromArrays, FromSparse
-from neuro.network import Network, Population, Projection, Synapses
+from neuro.network import Network, Population, Projection, Synapses, all_to_all
 from neuro.seeds import child
 from neuro.units import unknown
 
@@ -72,10 +72,7 @@ def _per_synapse(value: Any, rng: np.random.Generator, projection: Projection, n
 def _delay(projection: Projection, net: Network, given: Any, delays: Values, seed: int) -> Synapses:
     """Synapses with delays of their own; w_JI becomes them."""
     if not isinstance(given, Synapses):
-        n_post, n_pre = given.shape
-        given = Synapses(
-            np.arange(n_pre + 1) * n_post, np.tile(np.arange(n_post, dtype=np.int32), n_pre), given.T.ravel()
-        )
+        given = all_to_all(given)
         if not callable(delays) and np.ndim(delays) == 2:
             delays = np.asarray(delays).T.ravel()
     rng = child(seed, projection.name, "delays")

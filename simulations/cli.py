@@ -65,7 +65,7 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -111,7 +111,7 @@ def _data(arguments: list[str]) -> None:
         print(f"usage: neuro data [get NAME]\n\n{COMMANDS['data']}\n\nnames: {', '.join(DATA)}")
         return
     if arguments[:1] == ["get"]:
-        name, rest = _positional(arguments[1:], "data", "name", DATA)
+        name, rest = _positional(arguments[1:], "data get", "name", DATA)
         _no_more(rest, "data get")
         DATA[name].get()
         print(f"{name}: complete, checksums verified, in {data_dir()}")

@@ -1,7 +1,8 @@
 """`neuro compare`: learners side by side on one task, each training in a process of its own.
 
 A comparison is a folder. Called again with the same folder, it keeps finished trainings and trials of tuning,
-goes on with those that were stopped and adds what is new; a folder that holds another comparison is refused.
+goes on with those that were stopped and adds what is new; a folder that holds another comparison is refused. Tables and
+report are of the learners and seeds of the last call.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ import torch
 from neuro.files import write_whole
 from neuro.learners import LEARNERS
 from neuro.progress import Progress
-from neuro.runs import Run, fingerprint, lock
+from neuro.runs import Run, fingerprint, lock, read_json
 from neuro.units import check, choice, param
 from simulations import tuning
 from simulations.recipes import named_learner, training
@@ -142,7 +143,7 @@ def _claim(out: Path, plan: tuning.Plan, budget: Budget) -> None:
     mark = _held_equal(plan, budget)
     file = out / "comparison.json"
     if file.exists():
-        found = json.loads(file.read_text())
+        found = read_json(file, ("task",), f"remove it if {out} holds what this command trained, or give another --out")
         for key in mark:
             if found.get(key) != mark[key]:
                 raise ValueError(

@@ -155,7 +155,6 @@ def scores(imported: Imported, source: str, target: str, inputs: Any, duration: 
     if graded:
         return np.asarray(record.traces[f"{target}.output"]).mean(0)
     spikes = record.spikes[target]
-    sample = np.repeat(np.arange(n_samples), np.diff(spikes.offsets))
     counts_BC = np.zeros((n_samples, imported.net.population(target).size))
-    np.add.at(counts_BC, (sample, spikes.units), 1.0)
+    np.add.at(counts_BC, (spikes.samples, spikes.units), 1.0)
     return counts_BC

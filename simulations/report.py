@@ -187,7 +187,7 @@ def _markdown(name: str, results: dict[str, Any]) -> str:
         f"{each['commit']}{' with changes' * each['dirty']}" if each else "unknown" for each in results["commits"]
     ]
     lines += [
-        f"Data: {data['data']} ({data['licence']}), SHA-256 {data['sha256']}  ",
+        f"Data: {data['data']} ({data['licence']}), checksum {data['checksum']}  ",
         f"Seeds: {sorted({row['seed'] for row in results['rows']})}; budget: {json.dumps(results['budget'])};"
         f" processes at once: {results['processes']}  ",
         *made_with(results),

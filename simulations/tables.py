@@ -199,7 +199,7 @@ def audit_table(learners: dict[str, Any], task: Task) -> list[list[str]]:
             try:
                 found = dataclasses.replace(audit(learner, task.problem, batch), name=name)
                 rows.append([text(found) for text in COLUMNS.values()])
-            except ValueError as reason:
+            except (ValueError, RuntimeError) as reason:
                 rows.append([name, f"not measured: {reason}", *[""] * (len(COLUMNS) - 2)])
             bar.update(n_done)
     return rows

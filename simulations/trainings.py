@@ -92,9 +92,14 @@ def _check_status(process: subprocess.Popen, run: Run) -> None:
         return
     if process.returncode in (130, -signal.SIGINT):
         raise KeyboardInterrupt
-    log = (run.path / "log.txt").read_text().splitlines()
-    reason = run.manifest().get("error") or (log[-1] if log else f"status {process.returncode}")
-    raise ValueError(f"{run.path} failed: {reason}; the same command goes on from there")
+    manifest, log = run.manifest(), (run.path / "log.txt").read_text().splitlines()
+    reason = manifest["error"] if manifest["status"] == "failed" else log[-1] if log else f"status {process.returncode}"
+    if process.returncode < 0:
+        reason = f"killed by {signal.Signals(-process.returncode).name}; did the machine run out of memory?"
+    raise ValueError(
+        f"{run.path} failed: {reason}; the same command goes on from there, and, with --learners that name the others,"
+        " without this one"
+    )
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neuro.progress import Progress
-from neuro.runs import Run
+from neuro.runs import Run, fingerprint
 from neuro.seeds import child
 from simulations.trainings import run_of, train_each, train_here
-from tasks.harness import Budget, Training
+from tasks.harness import Budget, Training, to_json
 
 SEED = 1_000_000  # of every trial's training; final seeds count from 0
 N_RANDOM = 5  # trials, the first included, before the estimator proposes
@@ -65,7 +65,8 @@ def search_space(learner: Any) -> dict[str, tuple[float, float]]:
 def tune(learners: dict[str, Any], plan: Plan, out: Path) -> dict[str, Tuned]:
     """Tune learners, by name; returns what was found for each that has something to tune."""
     spaces = {name: search_space(learner) for name, learner in learners.items()}
-    studies = {name: _open_study(name, _own(learners[name], space), out) for name, space in spaces.items() if space}
+    present = {name: Training(plan.task, name, learner, plan.budget, SEED) for name, learner in learners.items()}
+    studies = {name: _open_study(present[name], spaces[name], out) for name, space in spaces.items() if space}
     asked: dict[Path, tuple[Any, Any]] = {}
     n_done = sum(len(_complete(study)) for study in studies.values())
     title = f"tuning on {plan.task}"
@@ -101,12 +102,25 @@ def _optuna() -> Any:
     return optuna
 
 
-def _open_study(name: str, own: dict[str, float], out: Path) -> Any:
-    """The study of a learner with own values, in which what was running when it stopped waits to be repeated."""
-    optuna = _optuna()
-    states = optuna.trial.TrialState
-    storage = f"sqlite:///{(out / 'tuning.sqlite').absolute()}"
-    study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+def _open_study(training: Training, space: dict[str, tuple[float, float]], out: Path) -> Any:
+    """The study of a learner, in which what was running when it stopped waits to be repeated.
+
+    ValueError if its trials were of other settings than the training has, searched ones or not.
+    """
+    optuna, own = _optuna(), _own(training.learner, space)
+    states, file, settings = optuna.trial.TrialState, out / "tuning.sqlite", fingerprint(to_json(training))
+    storage = f"sqlite:///{file.absolute()}"
+    try:
+        study = optuna.create_study(
+            study_name=training.name, storage=storage, direction="maximize", load_if_exists=True
+        )
+    except Exception as error:
+        raise ValueError(f"{file} cannot be read ({str(error).splitlines()[0]}); give another --out") from None
+    if study.user_attrs.get("settings", settings) != settings:
+        raise ValueError(
+            f"{training.name} was tuned here from other settings than its present ones; give another --out"
+        )
+    study.set_user_attr("settings", settings)
     waiting = [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(states.WAITING,))]
     for trial in study.get_trials(states=(states.RUNNING,)):
         values = trial.params if trial.params.keys() == own.keys() else trial.system_attrs.get("fixed_params")
@@ -156,9 +170,5 @@ def _own(learner: Any, space: dict[str, tuple[float, float]]) -> dict[str, float
 def _found(study: Any, learner: Any, space: dict[str, tuple[float, float]]) -> Tuned:
     trials = _complete(study)
     best = max(trials, key=lambda trial: (trial.value, -trial.number))
-    own = next((trial.value for trial in trials if trial.params == _own(learner, space)), None)
-    if own is None:
-        raise ValueError(
-            f"{study.study_name} was tuned here from other settings than its present ones; give another --out"
-        )
+    own = next(trial.value for trial in trials if trial.params == _own(learner, space))
     return Tuned(best.params, space, own, best.value, len(trials))

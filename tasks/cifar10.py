@@ -73,6 +73,11 @@ def jpeg_zip() -> Path:
     return folder() / "cifar10_jpeg.zip"
 
 
+def is_there() -> bool:
+    """Whether it need not be downloaded."""
+    return any(path.exists() for path in (archive(), folder() / "cifar-10-batches-bin", jpeg_zip()))
+
+
 def _read() -> Raw:
     bins = folder() / "cifar-10-batches-bin"
     if not archive().exists():
@@ -214,8 +219,7 @@ def get() -> None:
 
 def status() -> list[str]:
     """What is there and whole, or what to do about it."""
-    here = (archive(), folder() / "cifar-10-batches-bin", jpeg_zip())
-    if not any(path.exists() for path in here):
+    if not is_there():
         return [f"missing; `neuro data get cifar10` fetches it from {URL}"]
     try:
         return [f"{folder()}: {_read().data}"]

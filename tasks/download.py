@@ -43,12 +43,12 @@ def _fetch(url: str, part: Path, size: int) -> None:
             raise
         return
     with response, open(part, "ab" if response.status == 206 else "wb") as file:
-        done = file.tell()
+        first = done = file.tell()
         with Progress(f"downloading {part.stem}", size, "bytes") as progress:
             while block := response.read(1 << 16):
                 file.write(block)
                 done += len(block)
                 progress.update(done)
     length = response.headers.get("Content-Length")
-    if length is not None and response.status == 200 and done < int(length):
-        raise OSError(f"connection lost after {done} of {length} bytes; call again to continue")
+    if length is not None and done < first + int(length):
+        raise OSError(f"connection lost after {done} of {first + int(length)} bytes; call again to continue")

@@ -103,7 +103,7 @@ class Inference(NamedTuple):
 
     spike_sums: synaptic events in which a weight is added, not multiplied; events: all of them. units: numbers that
     layers above the first are given, active: those of them that are not 0. updates: units, and what the last layer
-    sends.
+    sends; 0 where units were pooled, for then there are more neurons than what is given.
     """
 
     spike_sums: float
@@ -162,7 +162,8 @@ def watch(learner: Learner, state: LearnerState, batch: Batch) -> Inference:
     events, spikes = state.counts.synaptic_events - before.synaptic_events, state.counts.spikes - before.spikes
     state.counts = before
     n_sums = events if spikes and not seen.n_products else seen.n_sums
-    found = (n_sums, events, seen.n_units, seen.n_active, seen.n_units + seen.n_sent if seen.n_units else 0)
+    updates = seen.n_units + seen.n_sent if seen.n_units and not seen.is_pooled else 0
+    found = (n_sums, events, seen.n_units, seen.n_active, updates)
     return Inference(*(number / len(batch.labels) for number in found))
 
 
@@ -175,9 +176,11 @@ class _Products(TorchDispatchMode):
         above = [{_memory(state.weights[name]) for name in names} for names in state.layers[1:]]
         self.above, self.last = set[int]().union(*above), above[-1] if above else set()
         self.n_products = self.n_sums = self.n_units = self.n_active = self.n_sent = 0
+        self.is_pooled = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.is_pooled |= func.overloadpacket is aten.max_pool2d_with_indices
         first = FIRST_FACTOR.get(func.overloadpacket)
         if first is not None:
             factors = args[first : first + 2]

@@ -44,6 +44,7 @@ def _write(
     folder: Path, about: Mapping[str, Any], n_samples: int, make: Callable[[], Iterable[Sample]], title: str
 ) -> None:
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed, and had the same number
     unfinished.mkdir(parents=True)
     counts, labels = [], []
     try:
@@ -76,6 +77,9 @@ def _appear(unfinished: Path, folder: Path) -> None:
 
 
 def _read(folder: Path) -> Split:
+    missing = [name for name in ("counts", "labels", "times_us", "units") if not (folder / name).exists()]
+    if missing:
+        raise DataError(f"{folder} lacks {', '.join(missing)}; remove {folder}, it is made anew")
     counts, labels = np.fromfile(folder / "counts", np.int64), np.fromfile(folder / "labels", np.int64)
     n_events = int(counts.sum())
     sizes = {"times_us": 4 * n_events, "units": 2 * n_events, "labels": 8 * len(counts)}

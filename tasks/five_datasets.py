@@ -32,7 +32,7 @@ class ImageSet(NamedTuple):
 
 
 SETS = {
-    "cifar10": ImageSet(lambda: cifar10.folder().exists() and any(cifar10.folder().iterdir()), cifar10.load),
+    "cifar10": ImageSet(cifar10.is_there, cifar10.load),
     "mnist": ImageSet(lambda: all(map(mnist.find, mnist.FILES)), mnist.load),
     "svhn": ImageSet(lambda: image_sets.is_there("svhn"), image_sets.load_svhn),
     "fashion-mnist": ImageSet(lambda: image_sets.is_there("fashion-mnist"), image_sets.load_fashion_mnist),

@@ -78,11 +78,11 @@ def train(run: Run) -> None:
             raise RunError(f"{run.path} is finished; look at it with `neuro plot {run.path}`")
         torch.set_num_threads(manifest["threads"])
         training = from_json(manifest["configuration"])
-        run.update(status="running", process=os.getpid())
+        run.update(status="running", process=os.getpid(), error=None)
         try:
             task = load_task(training.task)
             sequence.check_budget(task, training.budget.samples, training.budget.patience)
-            data = {"name": task.name, "data": task.data, "licence": task.licence, "sha256": task.checksum}
+            data = {"name": task.name, "data": task.data, "licence": task.licence, "checksum": task.checksum}
             if task.stages:
                 data |= {"scenario": task.scenario, "stages": [stage.name for stage in task.stages]}
             run.update(data=data, references=sources(training.learner, task))

@@ -102,7 +102,8 @@ def _origin(corpus: Corpus, parts: dict[str, Recordings]) -> tuple[str, str]:
     """What the data are, and the checksum of the training set: of its spike times, where it was made here."""
     made = sorted({recordings.made_by for recordings in parts.values()} - {""})
     if not made:
-        return corpus.label, corpus.digests["train"]
+        how = "" if corpus is FSDD else " (MD5 of the official archive; files that were there already are not compared)"
+        return corpus.label, corpus.digests["train"] + how
     return f"{corpus.label}, made by {'; '.join(made)}", sha256(parts["train"].events.times_us.tobytes())
 
 

@@ -9,6 +9,8 @@ References: zenke2017 (split MNIST, with a head for each task), vandeven2022 (sc
 Deviations: one head of ten scores in both scenarios, of which training is not told which are in use.
 """
 
+import dataclasses
+
 from tasks import cifar10, digits, mnist
 from tasks.base import Task
 from tasks.continual import of_classes, sequence_of
@@ -28,7 +30,7 @@ def load_mnist_task() -> Task:
 
 def load_cifar10() -> Task:
     """CIFAR-10, two classes at a time; the answer is one of ten. No augmentation."""
-    return _split(cifar10.load(), "split-cifar10", "class-incremental")
+    return _split(dataclasses.replace(cifar10.load(), augment="none"), "split-cifar10", "class-incremental")
 
 
 def load_digits() -> Task:

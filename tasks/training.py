@@ -64,4 +64,8 @@ def from_json(data: Mapping[str, Any]) -> Training:
     if kind not in LEARNERS:
         raise ValueError(unknown("learner", kind, LEARNERS))
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-    return Training(data["task"], data["name"], LEARNERS[kind](**fields), Budget(**data["budget"]), data["seed"])
+    try:
+        learner, budget = LEARNERS[kind](**fields), Budget(**data["budget"])
+    except TypeError as error:
+        raise ValueError(f"made by another version of neuro, whose settings differ ({error}); train anew") from None
+    return Training(data["task"], data["name"], learner, budget, data["seed"])

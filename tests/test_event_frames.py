@@ -88,7 +88,7 @@ def test_a_time_surface_by_hand():
 
 
 def test_what_makes_no_sense_is_refused():
-    with pytest.raises(ValueError, match="unit 59 lies outside images of .2, 5, 5., which have 50 units"):
+    with pytest.raises(ValueError, match="unit 59 does not exist among 50 units of images of .2, 5, 5."):
         count_frames(make_events(np.array([1.0]), np.array([59])), (2, 5, 5), 2, 1.0)
     with pytest.raises(ValueError, match="give at least 2"):
         voxel_grid(EVENTS, SHAPE, 1)

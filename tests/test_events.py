@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from neuro.event_frames import count_frames
 from neuro.events import Events, bin_times, from_raster, make_events, raster
+from neuro.learners.base import Problem
+from neuro.learners.event_counts import counts, one_a_step
+from neuro.learners.spiking_input import in_windows
 
 rasters = arrays(np.float32, array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.sampled_from([0.0, 1.0]))
 steps_of_dt = st.sampled_from([0.1, 0.3, 0.7, 1.0, 1 / 3])
@@ -116,3 +121,20 @@ def test_a_unit_beyond_the_population_is_refused():
     events = Events(np.array([1.0]), np.array([3], np.int32), np.array([0, 1]))
     with pytest.raises(ValueError, match="unit 3 does not exist among 3 units"):
         raster(events, 3, 10, 1.0)
+
+
+@pytest.mark.parametrize("unit", [-1, 6])
+def test_what_reads_events_refuses_units_that_do_not_exist(unit):
+    """Compiled loops would read beyond their arrays, and flat indices would reach the next sample."""
+    events = Events(np.array([1.0, 2.0]), np.array([0, unit], np.int32), np.array([0, 2, 2]))
+    problem = Problem(6, 2, 10, 1.0, 0.0, 1.0, (6,), 100)
+    readers = (
+        lambda: raster(events, 6, 10, 1.0),
+        lambda: in_windows(events, problem, torch.zeros(1)),
+        lambda: counts(events, 6, 10, 1.0, 2),
+        lambda: one_a_step(events, 6, 1.0, 2),
+        lambda: count_frames(events, (1, 2, 3), 10, 1.0),
+    )
+    for read in readers:
+        with pytest.raises(ValueError, match=f"unit {unit} does not exist among 6 units"):
+            read()

@@ -5,6 +5,7 @@ import pytest
 
 from neuro import (
     Dense,
+    Events,
     FixedInDegree,
     FixedProbability,
     Network,
@@ -65,6 +66,7 @@ WRONG = {
         lambda: network(populations=(Population("a->b", 1, Source()),)), ["'a->b'", "without '->'"],
     ),
     "population with a dot": (lambda: network(populations=(Population("a.b", 1, Source()),)), ["'a.b'"]),
+    "population with a slash": (lambda: network(populations=(Population("a/b", 1, Source()),)), ["'a/b'"]),
     "population without a name": (lambda: network(populations=(Population("", 1, Source()),)), ["not empty"]),
     "size zero": (lambda: network(populations=(Population("a", 0, Source()),)), ["'a'", "size 0", "positive"]),
     "size not whole": (lambda: network(populations=(Population("a", 2.0, Source()),)), ["'a'", "size 2.0", "whole"]),
@@ -92,6 +94,16 @@ WRONG = {
         projection("in", "exc", Dense(), rule=SONG_ABBOTT, modulator="inh"), ["modulator 'inh'", "one graded neuron"],
     ),
     "modulator without a rule": (projection("in", "exc", Dense(), modulator="readout"), ["needs a rule"]),
+    "rule onto graded values": (
+        projection("in", "readout", Dense(), rule=SONG_ABBOTT), ["'in->readout'", "'readout' computes graded"],
+    ),
+    "rule with an array": (
+        projection("in", "exc", Dense(), rule=vary(SONG_ABBOTT, source="test", a_plus=np.array([0.1, 0.2]))),
+        ["PairSTDP.a_plus has shape (2,)", "one number"],
+    ),
+    "reset above the threshold": (
+        neurons(t_ref=2.0, v_reset=-50.0), ["'cells'", "v_reset = -50 mV", "v_th = -55 mV", "every step"],
+    ),
     "unknown modulator": (
         projection("in", "exc", Dense(), rule=SONG_ABBOTT, modulator="readuot"), ["did you mean 'readout'?"],
     ),
@@ -151,6 +163,12 @@ RUNS = {
     "input for no source": ({"in": np.zeros((1, 4)), "exc": np.zeros((1, 3))}, {}, ["differ in ['exc']"]),
     "input of another size": ({"in": np.zeros((1, 3))}, {}, ["'in' has shape (1, 3)", "[samples, 4]"]),
     "raster of another length": ({"in": np.zeros((9, 1, 4))}, {}, ["9 steps, the simulation 10"]),
+    "input of no sample": ({"in": np.zeros((0, 4))}, {}, ["no sample"]),
+    "input not finite": ({"in": np.full((1, 4), np.nan)}, {}, ["'in' is not finite"]),
+    "input in a list": ({"in": [[0.0] * 4]}, {}, ["'in' is a list", "give Events"]),
+    "input from no unit": (
+        {"in": Events(np.zeros(1), np.array([-1], np.int32), np.array([0, 1]))}, {}, ["unit -1 does not exist"],
+    ),
     "duration no multiple": ({"in": np.zeros((1, 4))}, {"duration": 1.05}, ["duration 1.05 ms", "use 1 or 1.1"]),
     "unknown backend": ({"in": np.zeros((1, 4))}, {"backend": "evnet"}, ["did you mean 'event'?"]),
     "unknown field": ({"in": np.zeros((1, 4))}, {"record": ("exc.spike",)}, ["did you mean 'spikes'?"]),

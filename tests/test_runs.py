@@ -50,10 +50,16 @@ def test_record_returns_the_arrays_and_never_unpickles(tmp_path):
     np.savez(run.path / "record.npz", v=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ValueError, match="pickle"):
         read_record(run.path)
+    run.save_record({"v": np.linspace(0, 1, 5)})
+    whole = (run.path / "record.npz").read_bytes()
+    (run.path / "record.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RunError, match="record.npz is damaged"):
+        read_record(run.path)
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [(None, "no manifest.json"), ("{", "is damaged"), ("\x00\xff", "is damaged")]
+    ("content", "text"),
+    [(None, "no manifest.json"), ("{", "is damaged"), ("\x00\xff", "is damaged"), ("[]", "lacks name, status")],
 )
 def test_damage_is_named(tmp_path, content, text):
     if content is not None:

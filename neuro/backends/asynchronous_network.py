@@ -11,7 +11,7 @@ from neuro.backends.asynchronous_kernels import Neurons, Synaptic
 from neuro.backends.closed_form import BASE, DUE, FIRES, FIRST, J_1, J_2, NEVER, QUEUED, R_M, SECOND, START, WAKES, A
 from neuro.backends.job import Job
 from neuro.backends.rows import Rows, rows
-from neuro.network import Projection, Synapses
+from neuro.network import Projection, Synapses, all_to_all
 
 EPOCH = 32.0  # between base times, in the shortest time constant: factors grow to exp(32), and keep their digits
 
@@ -102,10 +102,8 @@ def _projection(job: Job, projection: Projection) -> tuple[Rows, NDArray, NDArra
     if isinstance(given, Synapses):
         weights, delays = _weights(given), given.delays
     else:
-        n_post, n_pre = given.shape
-        target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
-        weights = np.ascontiguousarray(_weights(given).T).ravel()
-        given = Synapses(np.arange(n_pre + 1) * n_post, target, weights)
+        given = all_to_all(_weights(given))
+        weights = given.weights
     size = job.net.population(projection.post).size
     found = rows(given, job.net.delay_steps(projection), np.array([0, size]))
     # A delay that all synapses share as it was given, and not as a rounded product of steps and dt.

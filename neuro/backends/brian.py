@@ -27,7 +27,7 @@ import brian2 as b2
 import numpy as np
 
 from neuro.backends import brian_units
-from neuro.backends.job import Job
+from neuro.backends.job import Job, is_direct
 from neuro.events import Events, bin_times
 from neuro.network import Network, PoissonSource, Population, Projection, Source, Synapses
 from neuro.plasticity import interval_steps
@@ -179,7 +179,7 @@ class _Simulation:
     def _synapses(self, projection: Projection) -> Any:
         pre, rule = projection.pre, projection.rule if self.job.plastic else None
         sources, targets, w, delays = self._sparse(projection)
-        if _is_current(self.job.inputs.get(pre)):
+        if is_direct(self.job.inputs.get(pre)):
             w = w * np.asarray(self.job.inputs[pre], float)[0, sources]
         if not len(targets):
             return None
@@ -300,10 +300,6 @@ def _check(job: Job) -> None:
     """Raise ValueError for what brian2 cannot do with this job, though it could run the network."""
     if job.n_samples > 1:
         raise ValueError(f"backend 'brian' runs one sample at a time, got {job.n_samples}; pass them one by one")
-    for projection in job.net.projections:
-        is_plastic = projection.short_term is not None or (job.plastic and projection.rule is not None)
-        if is_plastic and _is_current(job.inputs.get(projection.pre)):
-            raise ValueError(f"projection {projection.name!r} is plastic, but its input is direct current; give Events")
     for name, state in job.initial.items():
         model = _model(job, name)
         known = b2.Equations(model.EQUATIONS).diff_eq_names | (set() if model.graded else {"spikes", "output"})
@@ -318,11 +314,6 @@ def _check(job: Job) -> None:
 def _model(job: Job, name: str) -> Any:
     """The model of a population that is not a source."""
     return job.net.population(name).model
-
-
-def _is_current(given: Any) -> bool:
-    """Whether an input is values [B, N], sent at every step."""
-    return given is not None and not isinstance(given, Events) and given.ndim == 2
 
 
 def _sent(job: Job, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from neuro.backends.event_source import kernel
 from neuro.backends.job import Job
 from neuro.backends.rows import Rows, parts, rows
 from neuro.events import Events, from_raster
-from neuro.network import PoissonSource, Population, Source, Synapses
+from neuro.network import PoissonSource, Population, Source, Synapses, all_to_all
 from neuro.plasticity import interval_steps
 
 BLOCK = 1024  # neurons whose Poisson numbers are drawn together
@@ -77,9 +77,7 @@ class Arrays:
         projection = next(k for k in self.job.net.projections if k.name == name)
         given = self.job.weights[name]
         if not isinstance(given, Synapses):
-            n_post, n_pre = given.shape
-            target = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
-            given = Synapses(np.arange(n_pre + 1) * n_post, target, None)
+            given = all_to_all(given)
         return rows(given, self.job.net.delay_steps(projection), self.starts[projection.post])
 
     def _number(self, value: Any) -> Any:

@@ -49,8 +49,10 @@ def _load(prefix: str, lines: list[str], models: list[Any]) -> ModuleType:
 
 def modules_of(models: list[Any]) -> list[Any]:
     """Of models or rules, and of the functions that they take from others."""
-    shared = [f.__func__ for model in models for f in vars(type(model)).values() if isinstance(f, staticmethod)]
-    return list(dict.fromkeys(inspect.getmodule(thing) for thing in (*models, *shared)))
+    shared = [f for model in models for f in vars(type(model)).values() if isinstance(f, staticmethod)]
+    bases = [base for model in models for base in type(model).__mro__ if base.__module__ != "builtins"]
+    found = [inspect.getmodule(thing) for thing in (*models, *bases, *(f.__func__ for f in shared))]
+    return list(dict.fromkeys(module for module in found if module is not None))
 
 
 def _imported(module: ModuleType, names: list[str], number: int) -> str:

@@ -133,7 +133,8 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 def _exp(x: Fixed) -> Fixed:
     form, meter = x.meter.form, x.meter
-    scaled = np.exp(np.minimum(x.raw * 2.0**-form.fraction, 40.0)) * 2.0**form.fraction  # beyond it all saturates
+    # what is cut off here, lest it overflows in floats or in 64 bits, lies far beyond any bound
+    scaled = np.minimum(np.exp(np.minimum(x.raw * 2.0**-form.fraction, 40.0)) * 2.0**form.fraction, 2.0**62)
     if form.rounding == "stochastic":
         scaled = scaled + meter.draw(np.shape(scaled), 31) * 2.0**-31
     return meter.bounded((np.rint(scaled) if form.rounding == "nearest" else np.floor(scaled)).astype(np.int64))

@@ -86,7 +86,7 @@ class _Cells:
         self.spikes = not population.is_source and not self.model.graded
         self.n_sent, self.given, shape = 0, None, (job.n_samples, population.size)
         self.silence = np.zeros(shape, np.int64)
-        longest = [_longest_delay(p, job) for p in job.net.projections if p.pre == population.name]
+        longest = [job.longest_delay(p) for p in job.net.projections if p.pre == population.name]
         self.history: list[Any] = [np.zeros(shape, bool)] * (max(longest, default=0) + 1)
         if isinstance(self.model, Source):
             self.given = _given(job, population, meter)
@@ -191,9 +191,3 @@ def _given(job: Job, population: Population, meter: Meter) -> NDArray:
     if np.isin(values, (0, 1)).all():
         return values > 0
     return meter.fixed(values, f"input {population.name!r}").raw
-
-
-def _longest_delay(projection: Projection, job: Job) -> int:
-    given = job.weights[projection.name]
-    delays = given.delays if isinstance(given, Synapses) else None
-    return job.net.delay_steps(projection) if delays is None or not len(delays) else int(delays.max())

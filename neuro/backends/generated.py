@@ -7,10 +7,13 @@ import inspect
 import os
 import sys
 import tempfile
+import threading
 from types import ModuleType
 from typing import Any
 
 from neuro.files import cache_root
+
+_LOADING = threading.RLock()  # a module that another thread sees is whole; one may load others
 
 
 def load(prefix: str, lines: list[str], depends_on: list[Any]) -> ModuleType:
@@ -20,8 +23,12 @@ def load(prefix: str, lines: list[str], depends_on: list[Any]) -> ModuleType:
     for thing in depends_on:
         digest.update(_source(thing))
     name = f"{prefix}_{digest.hexdigest()[:24]}"
-    if name in sys.modules:
-        return sys.modules[name]
+    with _LOADING:
+        return sys.modules[name] if name in sys.modules else _import(name, source)
+
+
+def _import(name: str, source: str) -> ModuleType:
+    """The module, which is saved first unless it is there. One that cannot be run to its end is not kept."""
     path = cache_root() / "kernels" / f"{name}.py"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +39,11 @@ def load(prefix: str, lines: list[str], depends_on: list[Any]) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 

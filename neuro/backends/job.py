@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from neuro import memory
-from neuro.events import Events
-from neuro.network import Network, Population, Source, update_order
+from neuro.events import Events, check_units
+from neuro.network import Network, Population, Projection, Source, Synapses, update_order
 from neuro.record import State
 from neuro.units import steps, unknown
 from neuro.weights import check_weights
@@ -53,6 +53,17 @@ class Job:
     def records(self, population: str, field: str) -> bool:
         return field in self.recorded.get(population, [])
 
+    def longest_delay(self, projection: Projection) -> int:
+        """Steps until a spike has crossed all synapses of a projection."""
+        given = self.weights[projection.name]
+        delays = given.delays if isinstance(given, Synapses) else None
+        return self.net.delay_steps(projection) if delays is None or not len(delays) else int(delays.max())
+
+
+def is_direct(given: Any) -> bool:
+    """Whether an input is values [B, N], sent at every step: a direct current."""
+    return given is not None and not isinstance(given, Events) and given.ndim == 2
+
 
 def make_job(
     net: Network,
@@ -79,9 +90,13 @@ def make_job(
             " show them one after the other with neuro.Session"
         )
     for name, given in inputs.items():
-        if not isinstance(given, Events) and given.ndim == 3 and given.shape[0] != n_steps:
+        if isinstance(given, Events) or given.ndim == 2:
+            continue
+        if given.shape[0] != n_steps:
             raise ValueError(f"input {name!r} has {given.shape[0]} steps, the simulation {n_steps}")
-    _check_direct_current(net, weights, inputs)
+        if resume is not None:
+            raise ValueError(f"input {name!r} is a raster, and resume needs Events, with times from the first start")
+    _check_direct_current(net, weights, inputs, plastic)
     recorded = _parse_record(net, record)
     every = _weights_every(net, recorded, weights_every)
     if not isinstance(threads, int) or threads < 1:
@@ -96,13 +111,21 @@ def make_job(
     )  # fmt: skip
 
 
-def _check_direct_current(net: Network, weights: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-    """Refuse values that are sent at every step through synapses of several delays: they would begin one by one."""
+def _check_direct_current(net: Network, weights: Mapping[str, Any], inputs: Mapping[str, Any], plastic: bool) -> None:
+    """Refuse values that are sent at every step where spikes are needed.
+
+    That is where something changes at each of them, or where synapses have several delays: they would begin one by one.
+    """
     for projection in net.projections:
-        given, delays = inputs.get(projection.pre), getattr(weights[projection.name], "delays", None)
-        if given is None or isinstance(given, Events) or given.ndim != 2 or delays is None:
+        if not is_direct(inputs.get(projection.pre)):
             continue
-        if len(np.unique(delays)) > 1:
+        if projection.short_term is not None or (plastic and projection.rule is not None):
+            raise ValueError(
+                f"input {projection.pre!r} is direct current, and the rule or short_term of {projection.name!r} needs"
+                " spikes; give the input as Events or a raster"
+            )
+        delays = getattr(weights[projection.name], "delays", None)
+        if delays is not None and len(np.unique(delays)) > 1:
             raise ValueError(
                 f"input {projection.pre!r} is direct current, and synapses of {projection.name!r} differ in their"
                 " delays; give it a delay of its own for all, or the input as Events or a raster"
@@ -158,7 +181,7 @@ def _demand_memory(
     memory.demand(
         8.0 * n_steps * (n_samples * traced + len(inputs)),
         f"recording {traced} traces over {n_steps:,} steps of {n_samples} samples needs",
-        "record fewer fields, or simulate in parts, each from the last state (`initial`)",
+        "record fewer fields, or simulate in parts, each from the end of the last (`resume`)",
     )
 
 
@@ -170,22 +193,24 @@ def check_inputs(net: Network, inputs: Mapping[str, Any]) -> int:
         raise ValueError(f"inputs and source populations differ in {wrong}; give inputs for exactly {sorted(sources)}")
     n_samples = {1} if not inputs else set()
     for name, given in inputs.items():
+        wanted = f"give Events, values [samples, {sources[name]}] or a raster [steps, samples, {sources[name]}]"
         if isinstance(given, Events):
-            if given.units.size and given.units.max() >= sources[name]:
-                raise ValueError(
-                    f"input {name!r}: unit {given.units.max()} does not exist; its size is {sources[name]}"
-                )
+            check_units(given, sources[name], f"input {name!r}")
             n_samples.add(given.n_samples)
             continue
+        if not hasattr(given, "ndim"):
+            raise ValueError(f"input {name!r} is a {type(given).__name__}; {wanted}")
         if given.ndim not in (2, 3) or given.shape[-1] != sources[name]:
-            raise ValueError(
-                f"input {name!r} has shape {tuple(given.shape)}; give Events, values [samples, {sources[name]}]"
-                f" or a raster [steps, samples, {sources[name]}]"
-            )
+            raise ValueError(f"input {name!r} has shape {tuple(given.shape)}; {wanted}")
+        if not (np.isfinite(given) if isinstance(given, np.ndarray) else given.isfinite()).all():
+            raise ValueError(f"input {name!r} is not finite; look at how it was made")
         n_samples.add(given.shape[-2])
     if len(n_samples) != 1:
         raise ValueError(f"inputs have different numbers of samples: {sorted(n_samples)}")
-    return n_samples.pop()
+    n = n_samples.pop()
+    if n < 1:
+        raise ValueError("inputs hold no sample; give at least one")
+    return n
 
 
 def _fields(population: Population) -> tuple[str, ...]:
@@ -195,7 +220,7 @@ def _fields(population: Population) -> tuple[str, ...]:
 
 def _parse_record(net: Network, record: tuple[str, ...]) -> dict[str, list[str]]:
     recorded: dict[str, list[str]] = {}
-    for entry in record:
+    for entry in dict.fromkeys(record):
         name, _, field = entry.partition(".")
         if "->" in name:
             _check_recorded_weights(net, name, field)

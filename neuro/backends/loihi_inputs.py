@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro.backends.event_arrays import array_of
-from neuro.backends.job import Job
+from neuro.backends.job import Job, is_direct
 from neuro.backends.loihi_weights import Mantissas
 from neuro.events import Events, bin_times, from_raster
 from neuro.network import Projection, Synapses
@@ -28,11 +28,6 @@ def whole(values: Any, what: str, low: int, high: int) -> NDArray[np.int64]:
             f"{what} = {numbers[wrong].ravel()[0]:g} is no whole number from {low} to {high}; scale and round it first"
         )
     return numbers.astype(np.int64)
-
-
-def is_direct(given: Any) -> bool:
-    """Whether an input is values [B, I], sent at every step."""
-    return given is not None and not isinstance(given, Events) and given.ndim == 2
 
 
 def direct_projections(job: Job) -> list[Projection]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neuro.backends.event_arrays import array_of
 from neuro.backends.job import Job
 from neuro.backends.loihi_weights import Mantissas, mantissas
-from neuro.network import Projection, Synapses
+from neuro.network import Projection, Synapses, all_to_all
 from neuro.plasticity.sum_of_products import SumOfProducts
 
 LONGEST_DELAY = 62  # steps; 6 bits, of which the chip keeps one value for itself (nengo_loihi)
@@ -93,9 +93,7 @@ def _by_sender(job: Job, projection: Projection, grid: Mantissas) -> Synapses:
     given = job.weights[projection.name]
     if isinstance(given, Synapses):
         return given._replace(weights=grid.values)
-    n_post, n_pre = given.shape
-    targets = np.tile(np.arange(n_post, dtype=np.int32), n_pre)
-    return Synapses(np.arange(n_pre + 1) * n_post, targets, grid.values.T.ravel())
+    return all_to_all(grid.values)
 
 
 def _delays(job: Job, projection: Projection, synapses: Synapses) -> NDArray[np.int32]:

@@ -36,8 +36,8 @@ class Session:
         from sample to sample. independent, threads: as above; several threads need independent.
 
     self.weights: live arrays, in the order and shape in which they were given (post x pre for Dense). What is written
-        to them holds from the next sample on; the samples of an independent session do not change them. They are
-        read-only where the synapses of a projection have different delays.
+        to them holds from the next sample on; the samples of an independent session do not change them. Where the
+        synapses of a projection have different delays, they are read-only copies, new after each `present`.
     self.n_presented: samples shown so far; the seed and this number give the Poisson spikes of a sample.
 
     Raises ValueError where `simulate` would, and for names in `keep` that do not exist.
@@ -73,8 +73,7 @@ class Session:
         self._simulations = [Simulation(self.job, kept, live=True) for _ in range(threads)]
         stored, arrays = self._stored(self._simulations[0]), self._simulations[0].arrays
         self._begin = [w.copy() for w in stored] if independent else stored
-        names = [projection.name for projection in net.projections]
-        self.weights = {name: arrays.live_weights(k, self._begin[k]) for k, name in enumerate(names)}
+        self.weights = {name: arrays.live_weights(k, self._begin[k]) for k, name in enumerate(arrays.rows)}
 
     def present(self, inputs: Mapping[str, Events]) -> Record:
         """Show samples, in order. inputs: source -> Events of as many samples.
@@ -109,9 +108,17 @@ class Session:
                 samples.append(sample)
                 progress.update(len(samples))
         self.n_presented += n_samples
+        self._refresh()
         n_spikes, n_events = self._work() - before
         counts = Counts(int(n_spikes), int(n_events), wall_s=time.perf_counter() - start)
         return Record(*joined(samples), self.weights, counts)
+
+    def _refresh(self) -> None:
+        """Copy the weights of which `weights` has no view, because they are stored in another order."""
+        arrays = self._simulations[0].arrays
+        for k, (name, rows) in enumerate(arrays.rows.items()):
+            if rows.order is not None:
+                self.weights[name] = arrays.live_weights(k, self._begin[k])
 
     def _stored(self, simulation: Simulation) -> list[np.ndarray]:
         """The weights of a simulation in the order in which it holds them."""

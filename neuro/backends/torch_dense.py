@@ -20,7 +20,7 @@ from neuro.backends.job import Job
 from neuro.backends.torch_projection import DenseProjection, on_device
 from neuro.dialect import rebind
 from neuro.events import Events, from_raster, raster
-from neuro.network import Network, PoissonDrive, PoissonSource, Population, Projection, Source, Synapses
+from neuro.network import Network, PoissonDrive, PoissonSource, Population, Source, Synapses
 from neuro.record import Counts, Record
 
 
@@ -145,7 +145,7 @@ class _Population:
     def __init__(self, population: Population, job: Job, like: Tensor, translated: Callable[[Callable], Callable]):
         self.kept: dict[str, list[Tensor]] = {field: [] for field in job.recorded.get(population.name, [])}
         self.n_steps = job.n_steps
-        delays = [_longest_delay(p, job) for p in job.net.projections if p.pre == population.name]
+        delays = [job.longest_delay(p) for p in job.net.projections if p.pre == population.name]
         self.model: Any = population.model
         self.output = self.silence = like.new_zeros(job.n_samples, population.size)
         self.history = [self.output] * (max(delays, default=0) + 1)
@@ -221,12 +221,6 @@ class PoissonSpikes:
         size = len(self.bound_N)
         fired_BN = np.stack([poisson.bits(size, step, key) < self.bound_N for key in self.keys])
         return torch.from_numpy(fired_BN).to(self.like)
-
-
-def _longest_delay(projection: Projection, job: Job) -> int:
-    given = job.weights[projection.name]
-    delays = given.delays if isinstance(given, Synapses) else None
-    return job.net.delay_steps(projection) if delays is None or not len(delays) else int(delays.max())
 
 
 def input_tensor(job: Job, population: Population, like: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from neuro.backends.triton_event_source import neuron_kernel, rule_kernels
 from neuro.backends.triton_neurons import coefficient_tensors
 from neuro.backends.triton_source import NeuronKind
 from neuro.events import Events
-from neuro.network import PoissonDrive, Population, Projection, Source, Synapses
+from neuro.network import PoissonDrive, Population, Projection, Source, Synapses, all_to_all
 
 
 class Ring(NamedTuple):
@@ -98,11 +98,9 @@ class Arrays:
         """In rows, with the delay (steps) of each."""
         given = self.job.weights[projection.name]
         if not isinstance(given, Synapses):
-            w_IJ = np.ascontiguousarray(array_of(given).T)
-            offsets, targets = np.arange(len(w_IJ) + 1) * w_IJ.shape[1], np.tile(np.arange(w_IJ.shape[1]), len(w_IJ))
-            given = Synapses(offsets, targets.astype(np.int32), w_IJ.ravel())
+            given = all_to_all(array_of(given))
         delay = self.job.net.delay_steps(projection)
-        delays = np.full(len(given.targets), delay, np.uint16) if given.delays is None else given.delays
+        delays = np.full(len(given.targets), delay, np.int32) if given.delays is None else given.delays
         return given._replace(delays=delays, weights=array_of(given.weights))
 
     def _rows(self, projections: list[Projection], n: int) -> tuple[Tensor, ...] | None:
@@ -115,14 +113,14 @@ class Arrays:
         for first, s in zip(places, found, strict=True):
             n_in_row[first : first + len(s.offsets) - 1] += np.diff(s.offsets)
         row = np.concatenate([[0], np.cumsum(n_in_row)])
-        target, delay = np.empty(row[-1], np.int32), np.empty(row[-1], np.int16)
+        target, delay = np.empty(row[-1], np.int32), np.empty(row[-1], np.int32)
         weight, free = np.empty(row[-1], found[0].weights.dtype), row[:-1].copy()
         for first, s, p in zip(places, found, projections, strict=True):
             n_own, own = np.diff(s.offsets), slice(first, first + len(s.offsets) - 1)
             at = np.repeat(free[own] - s.offsets[:-1], n_own) + np.arange(len(s.targets))
             target[at], delay[at], weight[at] = s.targets + self.slot(p), s.delays, s.weights
             free[own] += n_own
-        ends = self.on_device(target, torch.int32), self.on_device(delay, torch.int16)
+        ends = self.on_device(target, torch.int32), self.on_device(delay, torch.int32)
         return self.on_device(row, torch.int64), *ends, self.on_device(weight)
 
     def _first(self, projection: Projection) -> int:

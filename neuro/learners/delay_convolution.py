@@ -58,7 +58,7 @@ def transforms(n_steps: int, n_delays: int, dtype: torch.dtype) -> Transforms:
 
 
 def convolve(x_TBI: Tensor, kernel_DJI: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """y [T, B, J] in the type of x. dtype: in which products are formed; sums are of float32 at least."""
+    """y [T, B, J] in the type of x. dtype: of the factors and results of products; within one, sums are float32."""
     (n_steps, n_samples, _), (n_delays, n_out, _) = x_TBI.shape, kernel_DJI.shape
     if n_delays == 1:
         return (x_TBI.to(dtype) @ kernel_DJI[0].T.to(dtype)).to(x_TBI.dtype)

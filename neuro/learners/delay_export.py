@@ -19,7 +19,7 @@ from torch import Tensor
 
 from neuro.connectors import Dense
 from neuro.learners.delay_layers import VARIANCE_FLOOR
-from neuro.network import Network, Population, Projection, Source, Synapses
+from neuro.network import Network, Population, Projection, Source, Synapses, all_to_all
 from neuro.neurons.leaky_integrator import LeakyIntegrator
 from neuro.neurons.lif_delta import LIFDelta
 
@@ -69,11 +69,7 @@ def network(
 
 
 def _synapses(layer: Folded) -> Synapses:
-    n_out, n_in = layer.w_JI.shape
-    targets = np.tile(np.arange(n_out, dtype=np.int32), n_in)
-    return Synapses(
-        np.arange(n_in + 1) * n_out, targets, layer.w_JI.T.ravel(), layer.delay_JI.T.ravel().astype(np.uint16)
-    )
+    return all_to_all(layer.w_JI)._replace(delays=layer.delay_JI.T.ravel().astype(np.uint16))
 
 
 class Found(NamedTuple):

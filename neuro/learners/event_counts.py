@@ -12,11 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from neuro.events import Events, bin_times
+from neuro.events import Events, bin_times, check_units
 
 
 def one_a_step(events: Events, n_units: int, dt: float, most: int) -> Events:
     """Events of most * n_units units, none of which fires twice in a step of dt (ms)."""
+    check_units(events, n_units)
     rank_E = _ranks(bin_times(events.times, dt), events.units, events.offsets, n_units)
     kept_E = rank_E < most
     offsets = np.concatenate(([0], np.cumsum(kept_E)))[events.offsets]
@@ -26,6 +27,7 @@ def one_a_step(events: Events, n_units: int, dt: float, most: int) -> Events:
 
 def counts(events: Events, n_units: int, n_steps: int, dt: float, most: int) -> NDArray[np.float32]:
     """c_TBI."""
+    check_units(events, n_units)
     c_TBI = np.zeros((n_steps, events.n_samples, n_units), np.float32)
     _count(bin_times(events.times, dt), events.units, events.offsets, most, c_TBI)
     return c_TBI

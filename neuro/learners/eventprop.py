@@ -29,11 +29,11 @@ from torch import Tensor
 
 from neuro import encode
 from neuro.backends import closed_form
-from neuro.events import Events
+from neuro.events import Events, check_units
 from neuro.learners import eventprop_kernels as kernels
 from neuro.learners.base import Batch, LearnerState, Problem, follow
 from neuro.learners.eventprop_kernels import Peaks, Spikes
-from neuro.learners.sparse_bptt_passes import check_units, cross_entropy, parts
+from neuro.learners.sparse_bptt_passes import cross_entropy, parts
 from neuro.neurons.lif import LIF
 from neuro.record import Counts
 from neuro.threads import in_threads

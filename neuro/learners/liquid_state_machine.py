@@ -10,6 +10,7 @@
 2. Each sample is shown to the liquid, which for plasticity "stdp" and "astrocyte" goes on to change while it
    looks, from the same weights for every sample, at rates that fall by 1 % a ms.
 3. x is stored. The readout is fitted whenever a fifth more samples are stored than last time, and after the last one.
+   The end of a sequence of tasks is not known: there a task may be over before the readout has learned from it.
 
 Plasticity "astrocyte" is NALSM: the rate of depression is A, which integrates the liquid's spikes minus the input's,
     A <- A + (w_astrocyte (liquid spikes - input spikes) + 0.15 - A) / 100  each ms
@@ -201,12 +202,12 @@ class LiquidStateMachine:
         columns = []
         for name, size in self.liquid(problem, 0).sizes.items():
             events = record.spikes[name]
-            sample = np.repeat(np.arange(len(rows)), np.diff(events.offsets))
             weights = np.exp((events.times - duration) / self.tau) if self.features == "filtered" else None
             columns.append(
-                np.bincount(sample * size + events.units, weights, len(rows) * size).reshape(len(rows), size)
+                np.bincount(events.samples * size + events.units, weights, len(rows) * size).reshape(len(rows), size)
             )
-        return torch.from_numpy(np.concatenate(columns, axis=1)).to(FEATURES[self.features]), record
+        features, kind = torch.from_numpy(np.concatenate(columns, axis=1)), FEATURES[self.features]
+        return (features.clamp(max=255) if kind == torch.uint8 else features).to(kind), record
 
     def encoded(self, inputs: Tensor | Events, rows: NDArray, numbers: NDArray, seed: int) -> Events:
         """The events of some samples: as they are, or images in rate code."""
@@ -257,7 +258,7 @@ def _traces(net: Network) -> tuple[str, ...]:
 
 def _windows(events: Events, starts_B: NDArray, length: float) -> Events:
     """The events of each sample in a window of some length (ms), from a start of its own."""
-    sample = np.repeat(np.arange(events.n_samples), np.diff(events.offsets))
+    sample = events.samples
     times = events.times - starts_B[sample]
     kept = (times >= 0.0) & (times < length)
     return Events(times[kept], events.units[kept], np.searchsorted(sample[kept], np.arange(events.n_samples + 1)))

@@ -1,7 +1,7 @@
 """Experience replay: samples of old tasks are learned again beside new ones.
 
-    replay    of each task and class, a few samples kept by a reservoir; each batch is followed by as many old samples,
-              and the two losses count alike
+    replay    of each task and class, a few samples kept by a reservoir; each batch is followed by batch_size old
+              samples, and the two losses count alike
     joint     every sample is kept, and the old ones count as much as there are old tasks: on average the gradient
               is that of all tasks learned together. It breaks the rule that old data are gone: an upper bound
 

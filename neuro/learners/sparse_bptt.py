@@ -31,6 +31,7 @@ from neuro.events import Events
 from neuro.learners import sparse_bptt_kernels as kernels
 from neuro.learners.base import Batch, LearnerState, Problem, follow
 from neuro.learners.bptt import BPTT
+from neuro.learners.layers import check_filled
 from neuro.learners.sparse_bptt_passes import Net, forward, given_inputs, groups, learn, parts
 from neuro.learners.spiking_input import encoded
 from neuro.learners.surrogate import SURROGATES
@@ -48,6 +49,11 @@ class SparseBPTT(BPTT):
     prune: float = param("1", "derivatives of the spike up to this are taken for 0", default=0.0, minimum=0)
 
     source: ClassVar[str] = "pereznieves2021"
+
+    def init(self, problem: Problem, seed: int) -> LearnerState:
+        """As BPTT. ValueError if there is no hidden layer."""
+        check_filled(self, "hidden")
+        return super().init(problem, seed)
 
     @torch.no_grad()
     def update(self, state: LearnerState, batch: Batch) -> dict[str, float]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neuro.events import Events
+from neuro.events import Events, check_units
 from neuro.learners import sparse_bptt_kernels as kernels
 
 GROUP = 8  # samples that go through the layers together; their potentials stay in the cache
@@ -67,14 +67,6 @@ def given_inputs(weights: dict[str, Tensor], inputs: Tensor | Events) -> Given:
         check_units(inputs, w_JI.shape[1])
         return Given(inputs, np.zeros((inputs.n_samples, len(w_JI)), w_JI.numpy().dtype))
     return Given(None, torch.nn.functional.linear(inputs.to(w_JI), w_JI).numpy())
-
-
-def check_units(events: Events, n_inputs: int) -> None:
-    """ValueError where an event comes from a unit that does not exist; compiled code would read beyond the weights."""
-    if events.units.size and events.units.max() >= n_inputs:
-        raise ValueError(
-            f"unit {events.units.max()} does not exist among {n_inputs} inputs; give the problem's n_inputs more"
-        )
 
 
 def parts(n: int) -> list[slice]:

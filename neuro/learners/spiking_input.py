@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from neuro import encode
-from neuro.events import Events, bin_times, raster
+from neuro.events import Events, bin_times, check_units, raster
 from neuro.learners.base import Problem
 
 CODES = ("direct", "rate", "latency")
@@ -37,11 +37,11 @@ def as_current(given: Tensor | Events, problem: Problem, like: Tensor) -> Tensor
 
 def in_windows(events: Events, problem: Problem, like: Tensor) -> Callable[[int, int], Tensor]:
     """The raster a window at a time: (first step, step after the last) -> spikes_TBI. Events are kept, no raster is."""
+    check_units(events, problem.n_inputs)
     step_E = bin_times(events.times, problem.dt).astype(np.int32)
-    sample_E = np.repeat(np.arange(events.n_samples, dtype=np.int32), np.diff(events.offsets))
     order_E = np.argsort(step_E, kind="stable")
     first_E = np.searchsorted(step_E[order_E], np.arange(problem.n_steps + 1))
-    cell_E = (sample_E * problem.n_inputs + events.units)[order_E]
+    cell_E = (events.samples * problem.n_inputs + events.units)[order_E]
     step_E = step_E[order_E]
 
     def window(first: int, stop: int) -> Tensor:

@@ -50,7 +50,9 @@ class SpikingMLP:
     lr: float = param("1", "learning rate (SGD, constant)", default=0.1, above=0, search=(1e-2, 0.5))
     batch_size: int = param("samples", "samples of one update", default=64, minimum=1)
     precision: str = choice(
-        "of factors of products above the lowest layer; sums are float32", PRECISIONS, default="float32"
+        "of factors and results of products above the lowest layer, summed in float32",
+        PRECISIONS,
+        default="float32",
     )
     n_tasks: int = param("1", "hlop, replay: tasks that there is room for", default=10, minimum=1)
     subspaces: tuple[int, ...] = param(

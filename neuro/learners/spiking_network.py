@@ -162,7 +162,8 @@ def gradients_of_rates(net: SpikingNetwork, x_BI: Tensor, labels_B: Tensor, lear
     drive_1BJ = learning_linear(x_BI[None], learned_from(0, x_BI[None]), net.weights[0], net.backs[0])
     for k, (weight, back) in enumerate(zip(net.weights[1:], net.backs[1:], strict=True), 1):
         rate_1BI = _Represented.apply(drive_1BJ, rates[k][None], net)
-        drive_1BJ = learning_linear(rate_1BI, learned_from(k, rates[k][None]), weight, back)  # type: ignore[arg-type]
+        from_k = learned_from(k, rates[k][None])
+        drive_1BJ = learning_linear(rate_1BI, from_k, weight, back, net.products)  # type: ignore[arg-type]
     loss = cross_entropy(drive_1BJ[0], labels_B)
     return Learned(loss.detach(), list(torch.autograd.grad(loss, list(net.weights))), rates)
 

@@ -1,7 +1,7 @@
 """Learning through time without storing it: BPTT's network, with gradients cut off in time.
 
     SLTT       at each step the gradient of that step's loss goes down through the layers, not back in time
-    SLTT-K     the same at K steps of a sample, drawn at random; the others only run
+    SLTT-K     the same at K steps, drawn at random for each batch; the others only run
     OTTT       SLTT whose weights learn from traces of their inputs, p[t] = a p[t-1] + x[t],  a = exp(-dt / tau_m)
     truncated  windows of k steps: BPTT within them; potentials go on to the next window, gradients do not
 

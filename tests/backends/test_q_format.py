@@ -9,7 +9,7 @@ import pytest
 from neuro import Dense, FixedProbability, Network, Population, Projection, Source, connect, make_events, simulate, vary
 from neuro.backends.fixed_point_dialect import FIXED, Meter
 from neuro.backends.fixed_point_formats import QFormat, SaturationError
-from neuro.dialect import rebind
+from neuro.dialect import exp, rebind
 from neuro.neurons import NEURONS, SETS, izhikevich, lif_delta
 
 DT = 1.0
@@ -38,6 +38,20 @@ def test_operators_equal_fractions_rounded_and_clipped(rounding):
             n_clipped += wanted != math.floor(value + half)
             assert found[name][i] == wanted, (name, p, q)
     assert meter.saturations == n_clipped > 500
+
+
+@pytest.mark.parametrize("fraction", [5, 16, 24])
+def test_exponentials_of_large_numbers_end_at_the_bound(fraction):
+    """exp(x) 2^fraction has more than 63 bits from x = 33 at 16 bits of fraction on, and from 28 at 24."""
+    meter = Meter(QFormat(total=32, fraction=fraction, allow_saturation=True), 0)
+    x = np.array([10.0, 28.0, 33.0, 40.0, 60.0])
+    found = rebind(_exponential, FIXED)(meter.fixed(x, "x")).raw
+    wanted = np.minimum(np.exp(x) * 2.0**fraction, 2**31 - 1)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def _exponential(x):
+    return exp(x)
 
 
 def test_stochastic_rounding_keeps_the_mean():

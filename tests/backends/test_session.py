@@ -92,6 +92,23 @@ def test_weights_go_on_from_sample_to_sample():
     assert record.counts.spikes == len(record.spikes["cells"].times)
 
 
+def test_weights_of_synapses_with_delays_are_those_that_were_learned():
+    net, _ = network()
+    weights = connect(
+        net,
+        {"in->cells": 0.3, "cells->cells": 0.1, "cells->sum": 1.0},
+        seed=0,
+        delays={"cells->cells": lambda rng, n: rng.integers(2, 9, n) * DT},
+    )
+    session = Session(net, weights, duration=DURATION, plastic=True)
+    for sample in range(2):
+        events = trains(2).sample(sample)
+        weights = simulate(net, weights, {"in": events}, duration=DURATION, plastic=True).weights
+        record = session.present({"in": events})
+        np.testing.assert_array_equal(record.weights["cells->cells"], weights["cells->cells"].weights)
+    assert np.ptp(record.weights["cells->cells"]) > 0.05
+
+
 def test_weights_can_be_written_between_samples():
     net, weights = network()
     events = trains(2)

@@ -143,7 +143,7 @@ def test_compare_writes_its_results_and_goes_on_with_the_same_folder(monkeypatch
     assert "neuro compare digits" in published and "counter-current" in published
     public = json.loads((tmp_path / "docs" / "results" / "small.json").read_text())
     assert public.pop("command").startswith("neuro compare digits") and "--out" not in published and public == second
-    for part in (second["data"]["sha256"], "loss_scale=128.0", "Seeds: [0, 1]", "torch 2", "estimated"):
+    for part in (second["data"]["checksum"], "loss_scale=128.0", "Seeds: [0, 1]", "torch 2", "estimated"):
         assert part in published
     assert "One seed where" not in published
     assert neuro(monkeypatch, *words, "--seeds", 2, "--seeds-within", 1e-9) == 0
@@ -183,7 +183,9 @@ def test_the_report_of_twenty_learners_keeps_its_width(tmp_path):
     """Twenty curves that differ in colour or line, and confusions in rows of five."""
     run = tmp_path / "run"
     run.mkdir()
-    (run / "manifest.json").write_text(json.dumps({"results": {"confusion": np.eye(10, dtype=int).tolist()}}))
+    manifest = {"name": "r", "status": "finished", "configuration": {}}
+    manifest["results"] = {"confusion": np.eye(10, dtype=int).tolist()}
+    (run / "manifest.json").write_text(json.dumps(manifest))
     (run / "metrics.jsonl").write_text('{"split": "val", "seen": 1, "train_s": 1.0, "accuracy": 0.5}\n')
     rows = [{"learner": f"learner-{k}", "seed": 0, "run": "run", "threads": 1} for k in range(20)]
     results = {"task": "digits", "rows": rows, "hardware": {"processor": "a processor"}}

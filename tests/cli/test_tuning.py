@@ -115,8 +115,11 @@ def test_nothing_to_tune_is_no_error(tmp_path, monkeypatch):
     assert tuning.tune(chosen("backprop-5x256"), PLAN, tmp_path) == {}
 
 
-def test_other_settings_than_those_tuned_before_are_refused(undisturbed, monkeypatch):
-    monkeypatch.setitem(recipes.VARIANTS, "backprop-5x256", dataclasses.replace(named_learner("backprop"), lr=2e-3))
+@pytest.mark.parametrize("changed", [{"lr": 2e-3}, {"precision": "bfloat16"}])
+def test_other_settings_than_those_tuned_before_are_refused(undisturbed, monkeypatch, changed):
+    """Searched or not."""
+    learner = dataclasses.replace(named_learner("backprop-5x256"), **changed)
+    monkeypatch.setitem(recipes.VARIANTS, "backprop-5x256", learner)
     with pytest.raises(ValueError, match="another --out"):
         tuning.tune(chosen("backprop-5x256"), PLAN, undisturbed[1])
 

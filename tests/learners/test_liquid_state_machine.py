@@ -140,6 +140,21 @@ def test_events_are_shown_as_they_are():
     torch.testing.assert_close(SMALL.predict(state, events.sample(3)), scores[3:4], rtol=1e-4, atol=1e-4)
 
 
+def test_counts_of_long_samples_end_at_the_largest_and_do_not_begin_anew():
+    """Neurons with a refractory period of 2 ms and a step of 1 ms fire up to 333 times a second; a byte holds 255."""
+    learner = dataclasses.replace(SMALL, duration=1000.0, weight=30.0, p_input=1.0)
+    state = learner.init(TASK.problem, 0)
+    times = np.arange(0.0, 1000.0)
+    events = Events(np.repeat(times, 64), np.tile(np.arange(64, dtype=np.int32), 1000), np.array([0, 64_000]))
+    problem = TASK.problem._replace(n_steps=1000, dt=1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the liquid is full, as it should be here
+        features_BN, record = learner.respond(dataclasses.replace(state, problem=problem), events, np.zeros(1, int))
+    spikes_N = np.concatenate([np.bincount(record.spikes[name].units) for name in TYPES])
+    assert spikes_N.max() > 255
+    np.testing.assert_array_equal(features_BN[0].numpy(), np.minimum(spikes_N, 255))
+
+
 def test_windows_are_cut_out_of_events():
     events = Events(np.array([1.0, 5.0, 9.0, 0.0, 6.0]), np.arange(5, dtype=np.int32), np.array([0, 3, 5]))
     cut = _windows(events, np.array([4.0, 0.0]), 5.5)

@@ -118,7 +118,7 @@ def test_a_unit_fires_once_a_step_and_late_events_are_dropped():
 @pytest.mark.parametrize("model", [learner(), EventProp(hidden=(5,))])
 def test_events_of_units_that_do_not_exist_are_refused(model):
     events = make_events(np.array([1.0, 2.0]), np.array([3, 20]))
-    with pytest.raises(ValueError, match="unit 20 does not exist among 20 inputs"):
+    with pytest.raises(ValueError, match="unit 20 does not exist among 20 units"):
         model.update(model.init(PROBLEM, 0), Batch(events, torch.tensor([1])))
 
 

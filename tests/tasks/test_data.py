@@ -127,6 +127,7 @@ def test_missing_data_offline_says_where_and_what_to_do(fake_mnist):
 class _Server(http.server.BaseHTTPRequestHandler):
     content = bytes(range(256)) * 4096
     ranges: list[str] = []
+    most = 10**9  # bytes until the connection breaks
 
     def do_GET(self):
         start = int(self.headers.get("Range", "bytes=0-")[6:-1])
@@ -134,26 +135,39 @@ class _Server(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(self.content) - start))
         self.end_headers()
-        self.wfile.write(self.content[start:])
+        self.wfile.write(self.content[start:][: self.most])
 
     def log_message(self, *arguments):
         pass
 
 
-def test_download_goes_on_where_it_stopped(tmp_path):
+@pytest.fixture
+def served(monkeypatch):
+    """The address of a file."""
+    monkeypatch.setattr(_Server, "ranges", [])
     server = http.server.HTTPServer(("127.0.0.1", 0), _Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        url = f"http://127.0.0.1:{server.server_port}/file"
-        (tmp_path / "file.part").write_bytes(_Server.content[:100_000])
-        download(("http://127.0.0.1:9/dead", url), tmp_path / "file", len(_Server.content))
-        assert (tmp_path / "file").read_bytes() == _Server.content
-        assert _Server.ranges == ["bytes=100000-"]
-        download((url,), tmp_path / "again", len(_Server.content))
-        assert (tmp_path / "again").read_bytes() == _Server.content and _Server.ranges[-1] == "whole"
-    finally:
-        server.shutdown()
-        server.server_close()
+    yield f"http://127.0.0.1:{server.server_port}/file"
+    server.shutdown()
+    server.server_close()
+
+
+def test_download_goes_on_where_it_stopped(tmp_path, served):
+    (tmp_path / "file.part").write_bytes(_Server.content[:100_000])
+    download(("http://127.0.0.1:9/dead", served), tmp_path / "file", len(_Server.content))
+    assert (tmp_path / "file").read_bytes() == _Server.content
+    assert _Server.ranges == ["bytes=100000-"]
+    download((served,), tmp_path / "again", len(_Server.content))
+    assert (tmp_path / "again").read_bytes() == _Server.content and _Server.ranges[-1] == "whole"
+
+
+def test_a_download_that_breaks_off_again_is_not_taken_for_whole(tmp_path, served, monkeypatch):
+    monkeypatch.setattr(_Server, "most", 400_000)
+    for reached in (400_000, 800_000):
+        with pytest.raises(DataError, match=f"{reached} of {len(_Server.content)} bytes; call again"):
+            download((served,), tmp_path / "file", len(_Server.content))
+    download((served,), tmp_path / "file", len(_Server.content))
+    assert (tmp_path / "file").read_bytes() == _Server.content
 
 
 def numbered(n):

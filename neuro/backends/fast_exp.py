@@ -3,8 +3,8 @@
     exp(x) = 2^n exp(r),   n = round(x / ln 2),   r = x - n ln 2, |r| <= ln 2 / 2
 
 exp(r) is its Taylor polynomial, of degree 7 in float32 (error 5e-9) and 13 in float64 (error 4e-18), and 2^n is made
-of its bits. Relative error: below 2 units in the last place, up to an exponent n of 127 (float32) or 1023; above that, from
-x = 88.38 or 709.44 on, it is inf, a little before it must be. ln 2 is taken in two parts, the first of which has so few
+of its bits. Relative error: below 2 units in the last place, for n up to 127 (float32) or 1023; above, from x = 88.4 or
+709.4 on, it is inf, a little before it must be. ln 2 is taken in two parts, the first of which has so few
 digits that n times it is exact (Cody and Waite 1980, "Software Manual for the Elementary Functions").
 """
 

@@ -139,8 +139,8 @@ class Network:
             raise ValueError(f"dt = {self.dt} ms must be finite and positive")
         names = [population.name for population in self.populations]
         for name in names:
-            if names.count(name) > 1 or not name or "->" in name or "." in name or "/" in name:
-                raise ValueError(f"population name {name!r} must be unique, not empty, without '->', '.' or '/'")
+            if names.count(name) > 1 or not name or "->" in name or "." in name:
+                raise ValueError(f"population name {name!r} must be unique, not empty, without '->' or '.'")
         for population in self.populations:
             _check_population(population, self.dt)
         projections = [projection.name for projection in self.projections]
@@ -198,12 +198,15 @@ def _check_population(population: Population, dt: float) -> None:
         raise ValueError(f"{where}: at most one spike a step of {dt} ms; give a rate of at most {1000.0 / dt:g} Hz")
     for t_ref in np.atleast_1d(getattr(population.model, "t_ref", 0.0)):
         steps(float(t_ref), dt, f"{where}: refractory period t_ref")
-    _check_reset(population.model, where)
+    _check_reset(population.model, dt, where)
 
 
-def _check_reset(model: Any, where: str) -> None:
-    """ValueError if a neuron would fire in each step of its refractory period, in which v is held at v_reset."""
-    if not {"t_ref", "v_reset", "v_th"} <= vars(model).keys():
+def _check_reset(model: Any, dt: float, where: str) -> None:
+    """ValueError if a neuron would fire in each step of its refractory period, in which v is held at v_reset.
+
+    A model with a coefficient `below` takes that for v - v_th then, and cannot.
+    """
+    if not {"t_ref", "v_reset", "v_th"} <= vars(model).keys() or hasattr(model.coefficients(dt), "below"):
         return
     t_ref, v_reset, v_th = (
         np.asarray(getattr(value, "detach", lambda value=value: value)())
@@ -219,8 +222,8 @@ def _check_reset(model: Any, where: str) -> None:
 def _check_scalars(part: Any) -> None:
     """ValueError if a rule, a short_term or a drive has an array for a parameter: they have one number for all."""
     for name, value in vars(part).items():
-        if np.ndim(value):
-            raise ValueError(f"{type(part).__name__}.{name} has shape {np.shape(value)}; give one number")
+        if getattr(value, "ndim", 0):
+            raise ValueError(f"{type(part).__name__}.{name} has shape {tuple(value.shape)}; give one number")
 
 
 def _check_projection(projection: Projection, net: Network) -> None:

@@ -66,7 +66,6 @@ WRONG = {
         lambda: network(populations=(Population("a->b", 1, Source()),)), ["'a->b'", "without '->'"],
     ),
     "population with a dot": (lambda: network(populations=(Population("a.b", 1, Source()),)), ["'a.b'"]),
-    "population with a slash": (lambda: network(populations=(Population("a/b", 1, Source()),)), ["'a/b'"]),
     "population without a name": (lambda: network(populations=(Population("", 1, Source()),)), ["not empty"]),
     "size zero": (lambda: network(populations=(Population("a", 0, Source()),)), ["'a'", "size 0", "positive"]),
     "size not whole": (lambda: network(populations=(Population("a", 2.0, Source()),)), ["'a'", "size 2.0", "whole"]),

@@ -48,6 +48,7 @@ class _GrowingArray:
 
     def __init__(self, path: Path, dtype: type):
         self.path, self.dtype, self.size = path, np.dtype(dtype), 0
+        path.parent.mkdir(parents=True, exist_ok=True)  # names of populations may have a slash
         with path.open("wb") as file:
             self._write_header(file)
 
@@ -74,4 +75,6 @@ def new_array(name: str, shape: tuple[int, ...], dtype: np.dtype, folder: Path |
         n_bytes = float(np.prod(shape, dtype=float)) * dtype.itemsize
         memory.demand(n_bytes, f"recording {name!r} {shape} needs", REMEDY)
         return np.empty(shape, dtype)
-    return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
+    path = folder / f"{name}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(path, "w+", dtype, shape)

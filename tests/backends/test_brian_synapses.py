@@ -132,7 +132,7 @@ def test_short_term_plasticity_needs_spikes_and_poisson_sources_are_refused():
         (Population("in", 2, Source()), cells), (Projection("in", "cells", Dense(), short_term=DEPRESSING),), DT
     )
     weights = connect(current, {"in->cells": 1.0}, 0)
-    with pytest.raises(ValueError, match="'in->cells' is plastic, but its input is direct current"):
+    with pytest.raises(ValueError, match="'in' is direct current, and .* of 'in->cells' needs spikes"):
         simulate(current, weights, {"in": np.ones((1, 2))}, duration=1.0, backend="brian")
     noisy = Network(
         (Population("noise", 2, PoissonSource(rate=10.0)), cells), (Projection("noise", "cells", Dense()),), DT

@@ -69,7 +69,7 @@ def test_a_rule_in_integers_is_refused_by_the_other_backends():
             (Projection("a", "b", Dense(), rule=PAIR_STDP),),
             DT,
         )
-        simulate(net, {"a->b": np.ones((1, 1))}, {"a": np.ones((1, 1))}, duration=5.0, plastic=True)
+        simulate(net, {"a->b": np.ones((1, 1))}, {"a": make_events([1.0], [0])}, duration=5.0, plastic=True)
 
 
 def test_a_product_without_a_spike_is_refused():

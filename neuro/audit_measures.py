@@ -267,7 +267,9 @@ def kept_over_time_of(base: Baseline, evidence: dict[str, float], seed: int) -> 
     else:
         return "no time"
     grown = peak_kept(longer) - peak_kept(base.subject)
-    n_steps, batch = base.problem.n_steps, base.subject.batch
+    learner, n_steps, batch = base.subject.learner, base.problem.n_steps, base.subject.batch
+    if hasattr(learner, "step"):  # the length of steps of its own
+        n_steps = learner.steps(base.problem)[0]
     if isinstance(batch.inputs, Events):  # as a raster they grow with time, and are the input itself
         grown -= 4 * n_steps * len(batch.labels) * base.problem.n_inputs
     hidden = [names for names in base.layers[:-1] or base.layers]

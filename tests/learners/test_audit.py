@@ -276,6 +276,16 @@ def test_a_raster_of_events_is_no_memory_of_activity(name, kept):
     assert it.kept_over_time == kept and it.contradictions == []
 
 
+def test_steps_of_its_own_are_what_a_learner_keeps_activity_of():
+    """Five steps of 20 ms, in each of which arrive the events of 20 steps of the problem."""
+    rng, n = np.random.default_rng(0), 8000
+    problem = TASK.problem._replace(n_steps=100)
+    events = make_events(rng.uniform(0.0, 100.0, n), rng.integers(0, problem.n_inputs, n), np.arange(17) * n // 16)
+    learner = LEARNERS["spiking-cnn"](conv=(16, 32), step=20.0)
+    it = audit(learner, problem, Batch(events, torch.arange(16) % 10))
+    assert it.kept_over_time == "yes" and it.contradictions == []
+
+
 def test_a_learner_whose_shapes_its_seed_draws_is_audited_from_any_seed():
     learner = LiquidStateMachine(shape=(4, 4, 4), plasticity="stdp", duration=20.0, snapshots=40, batch_size=16)
     found = [audit(learner, TASK.problem, TASK.train.batch(np.arange(16)), seed) for seed in (0, 1)]

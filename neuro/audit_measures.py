@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -267,7 +267,8 @@ def kept_over_time_of(base: Baseline, evidence: dict[str, float], seed: int) -> 
     else:
         return "no time"
     grown = peak_kept(longer) - peak_kept(base.subject)
-    learner, n_steps, batch = base.subject.learner, base.problem.n_steps, base.subject.batch
+    learner: Any = base.subject.learner
+    n_steps, batch = base.problem.n_steps, base.subject.batch
     if hasattr(learner, "step"):  # the length of steps of its own
         n_steps = learner.steps(base.problem)[0]
     if isinstance(batch.inputs, Events):  # as a raster they grow with time, and are the input itself

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro import poisson
-from neuro.connectors import Connector
+from neuro.connectors import Connector, Dense
 from neuro.neurons import Model
 from neuro.plasticity import Rule, interval_steps
 from neuro.plasticity.tsodyks_markram import ShortTerm
@@ -79,7 +79,7 @@ class Synapses(NamedTuple):
 def all_to_all(w_JI: Any) -> Synapses:
     """The synapses of a whole matrix."""
     n_post, n_pre = w_JI.shape
-    return Synapses(np.arange(n_pre + 1) * n_post, np.tile(np.arange(n_post, dtype=np.int32), n_pre), w_JI.T.ravel())
+    return Synapses(*Dense().connect(n_pre, n_post, None), w_JI.T.ravel())
 
 
 @dataclass(frozen=True)

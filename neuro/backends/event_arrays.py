@@ -21,8 +21,9 @@ from neuro.backends.event_kinds import (
 from neuro.backends.event_source import kernel
 from neuro.backends.job import Job
 from neuro.backends.rows import Rows, parts, rows
+from neuro.connectors import Dense
 from neuro.events import Events, from_raster
-from neuro.network import PoissonSource, Population, Source, Synapses, all_to_all
+from neuro.network import PoissonSource, Population, Source, Synapses
 from neuro.plasticity import interval_steps
 
 BLOCK = 1024  # neurons whose Poisson numbers are drawn together
@@ -77,7 +78,8 @@ class Arrays:
         projection = next(k for k in self.job.net.projections if k.name == name)
         given = self.job.weights[name]
         if not isinstance(given, Synapses):
-            given = all_to_all(given)
+            n_post, n_pre = given.shape  # the weights themselves are not copied here
+            given = Synapses(*Dense().connect(n_pre, n_post, None), None)
         return rows(given, self.job.net.delay_steps(projection), self.starts[projection.post])
 
     def _number(self, value: Any) -> Any:

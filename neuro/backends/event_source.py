@@ -10,7 +10,6 @@ to another: it delivers the spikes of all to its own neurons. Threads wait for e
 which is the least delay. In the names below, own_ is the thread's part of an array.
 """
 
-import inspect
 from types import ModuleType
 from typing import Any
 
@@ -43,16 +42,8 @@ def kernel(populations: list[PopulationKind], projections: list[ProjectionKind],
 
 def _load(prefix: str, lines: list[str], models: list[Any]) -> ModuleType:
     """A generated module that depends on models or rules, and on ours: who changes one of them gets a new one."""
-    depends_on = [dialect, poisson, event_dialect, fast_exp, intrinsics, *modules_of(models)]
+    depends_on = [dialect, poisson, event_dialect, fast_exp, intrinsics, *generated.modules_of(*map(type, models))]
     return generated.load(prefix, lines, depends_on)
-
-
-def modules_of(models: list[Any]) -> list[Any]:
-    """Of models or rules, and of the functions that they take from others."""
-    shared = [f for model in models for f in vars(type(model)).values() if isinstance(f, staticmethod)]
-    bases = [base for model in models for base in type(model).__mro__ if base.__module__ != "builtins"]
-    found = [inspect.getmodule(thing) for thing in (*models, *bases, *(f.__func__ for f in shared))]
-    return list(dict.fromkeys(module for module in found if module is not None))
 
 
 def _imported(module: ModuleType, names: list[str], number: int) -> str:

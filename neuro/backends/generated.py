@@ -47,6 +47,13 @@ def _import(name: str, source: str) -> ModuleType:
     return module
 
 
+def modules_of(*classes: type) -> list[Any]:
+    """Where models or rules, their bases, and the functions that they take from others, are written."""
+    bases = [base for cls in classes for base in cls.__mro__ if base is not object]
+    shared = [f.__func__ for base in bases for f in vars(base).values() if isinstance(f, staticmethod)]
+    return list(dict.fromkeys(inspect.getmodule(thing) for thing in (*bases, *shared)))
+
+
 @functools.cache
 def _source(thing: Any) -> bytes:
     """The source of what is loaded, read once a process: a network may be simulated thousands of times."""

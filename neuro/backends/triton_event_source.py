@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from neuro import dialect
-from neuro.backends.generated import load
+from neuro.backends.generated import load, modules_of
 from neuro.backends.triton_source import (
     PLACES,
     NeuronKind,
@@ -19,7 +19,6 @@ from neuro.backends.triton_source import (
     function,
     header,
     import_line,
-    modules,
     state_line,
     step_lines,
 )
@@ -57,7 +56,7 @@ def neuron_kernel(kind: NeuronKind) -> ModuleType:
             "tl.store(ids + begin + tl.cumsum(one) - 1, first + place, mask=fired)",
         ]
     lines = header(kind) + function("advance", arguments + coefficient_arguments(kind), before)
-    return load("neuro_triton_event", lines, [dialect, triton_dialect, *modules(kind.model)])
+    return load("neuro_triton_event", lines, [dialect, triton_dialect, *modules_of(kind.model)])
 
 
 def rule_kernels(rule: Any, coefficients: Any) -> ModuleType:
@@ -84,7 +83,7 @@ def rule_kernels(rule: Any, coefficients: Any) -> ModuleType:
         *_jump("jump_pre", "spike_pre", "Pre", x, pre, c_line),
         *_jump("jump_post", "spike_post", "Post", y, post, c_line),
     ]
-    return load("neuro_triton_rule", lines, [dialect, triton_dialect, *modules(rule)])
+    return load("neuro_triton_rule", lines, [dialect, triton_dialect, *modules_of(type(rule))])
 
 
 def _loads(names: list[str], place: str, mask: str) -> str:

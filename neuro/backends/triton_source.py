@@ -10,14 +10,13 @@ Axes: T step, B sample, N neuron.
 """
 
 import functools
-import inspect
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from neuro import dialect
 from neuro.backends import adjoint as adjoint_module
 from neuro.backends.adjoint import Adjoint, adjoint
-from neuro.backends.generated import load
+from neuro.backends.generated import load, modules_of
 
 PLACES = ["place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)", "inside = place < n", "j = place % size"]
 
@@ -64,13 +63,7 @@ def kernels(kind: NeuronKind) -> ModuleType:
     lines += _forward(kind, gradient.argument if gradient else [])
     if gradient:
         lines += ["", f"READS = {sorted(gradient.reads)}", *_backward(kind, gradient)]
-    return load("neuro_triton", lines, [dialect, triton_dialect, adjoint_module, *modules(kind.model)])
-
-
-def modules(model: Any) -> list[ModuleType | None]:
-    """Where a model and the functions that it takes from others are written."""
-    functions = [f.__func__ for f in vars(model).values() if isinstance(f, staticmethod)]
-    return list(dict.fromkeys(inspect.getmodule(thing) for thing in (model, *functions)))
+    return load("neuro_triton", lines, [dialect, triton_dialect, adjoint_module, *modules_of(kind.model)])
 
 
 def import_line(cls: type, name: str) -> str:

@@ -28,7 +28,7 @@ from neuro import (
     simulate,
     vary,
 )
-from neuro.backends import event_source
+from neuro.backends import generated
 from neuro.neurons.leaky_integrator import NORMALISED as READOUT
 from neuro.neurons.leaky_integrator import LeakyIntegrator
 from neuro.neurons.lif import NEST_DEFAULT
@@ -227,7 +227,7 @@ def test_a_kernel_depends_on_modules_from_which_a_rule_takes_functions():
     """Else a change of one would leave the machine code of the other as it was."""
     shared = {inspect.getmodule(f.__func__) for f in vars(type(DIEHL_COOK)).values() if isinstance(f, staticmethod)}
     assert len(shared) > 1
-    assert shared <= set(event_source.modules_of([DIEHL_COOK]))
+    assert shared <= set(generated.modules_of(type(DIEHL_COOK)))
 
 
 def test_direct_current_through_several_delays_is_refused():
